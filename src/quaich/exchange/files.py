@@ -1,0 +1,28 @@
+"""What a file tells about a response before it is read (S113, S116)."""
+
+import io
+import os
+import stat
+from typing import Any
+
+
+def size_left(filelike: Any, read: int = 0) -> int | None:
+    """Bytes from the current position of a regular file to its end; None for anything else.
+
+    ``read`` bytes in front of the position are counted in: the block that the caller holds.
+    Only for what :func:`open` returns in binary mode: other objects may well have a
+    ``fileno()`` and yet give other bytes (a GzipFile has that of the compressed file).
+    """
+    raw = filelike
+    if type(filelike) is io.BufferedReader or type(filelike) is io.BufferedRandom:
+        raw = filelike.raw
+    if type(raw) is not io.FileIO:
+        return None
+    try:
+        status = os.fstat(raw.fileno())
+        position: int = filelike.tell()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return max(status.st_size - position, 0) + read

@@ -1,0 +1,570 @@
+"""The course of one request, as a class of small steps that subclasses override.
+
+The steps decide nothing themselves:
+what start_response accepts, how the body is delimited, what close() owes are functions of
+:mod:`quaich.exchange` and :mod:`quaich.protocol`. ::
+
+    run
+      setup_environ              add_cgi_vars, get_stdin, get_stderr, get_scheme
+      application(environ, start_response)
+      finish_response            sendfile, or for each block:
+        write                    the first one: send_headers
+          send_headers           cleanup_headers (set_content_length), send_preamble
+      finish_content
+      close
+    handle_error                 log_exception, error_output → finish_response, or abort
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+from quaich.exchange.files import size_left
+from quaich.exchange.response import (
+    check_block,
+    check_headers,
+    check_restart,
+    check_result,
+    check_status,
+    close_result,
+    declared_length,
+)
+from quaich.handlers.cgi_environ import read_environ
+from quaich.headers import Headers
+from quaich.protocol.body import LAST_CHUNK, encode_chunk
+from quaich.protocol.date import format_imf_fixdate
+from quaich.protocol.errors import ProtocolError
+from quaich.protocol.framing import (
+    ResponsePlan,
+    implied_length,
+    known_total,
+    plan_response,
+)
+from quaich.types import WSGIApplication, WSGIEnvironment
+from quaich.util import FileWrapper, guess_scheme
+
+logger = logging.getLogger("quaich.handlers")
+
+# What a socket raises when the client has gone.
+_CLIENT_GONE: Final = (ConnectionAbortedError, BrokenPipeError, ConnectionResetError)
+
+# Up to this size the first block is copied behind the head, for one write instead of two.
+_JOIN_MAX: Final = 64 * 1024
+
+
+class BaseHandler:
+    """One call of an application; subclasses say where its bytes come from and go to.
+
+    A subclass must define :meth:`_write`, :meth:`_flush`, :meth:`get_stdin`,
+    :meth:`get_stderr` and :meth:`add_cgi_vars`.
+    """
+
+    # Configuration; for a class or an instance to override.
+    wsgi_version = (1, 0)
+    wsgi_multithread = True
+    wsgi_multiprocess = True
+    wsgi_run_once = False
+
+    origin_server = True
+    """The output goes to the client and not to a gateway: it begins with an HTTP status line,
+    else with a ``Status:`` field."""
+    http_version = "1.0"
+    server_software: str | None = None
+    chunked_output = False
+    """Output of unknown length to an HTTP/1.1 client is chunked instead of ended by closing.
+    For a transport whose connections persist; then ``http_version`` is ``"1.1"``."""
+
+    os_environ: dict[str, str] = read_environ()
+    """Where each environ begins. The process's environment, as of import."""
+
+    # Collaborators.
+    wsgi_file_wrapper: Any = FileWrapper  # None: not offered
+    headers_class: Any = Headers
+
+    # Error handling.
+    traceback_limit: int | None = None
+    error_status = "500 Internal Server Error"
+    error_headers = [("Content-Type", "text/plain")]
+    error_body = b"A server error occurred.  Please contact the administrator."
+
+    # State of one request, reset by close().
+    environ: WSGIEnvironment
+    status: str | None = None
+    result: Iterable[bytes] | None = None
+    headers: Headers | None = None
+    headers_sent = False
+    bytes_sent = 0  # of content; while the first block is sent, its size
+    aborted = False
+    """The response was begun and could not be finished; what went out must not look whole."""
+
+    _method = ""  # as the request had it, whatever the application makes of its environ
+    _protocol: str | None = None
+    _label = ""
+    _finished = False
+    _start_called = False
+    _iterating = False
+    _plan: ResponsePlan | None = None
+    _head: bytes | None = None  # send_headers() leaves the head here for write() to send
+    _closed: object = None  # the result whose close() has been called
+    _peer_fault: BaseException | None = None
+
+    # --- The course of a request --------------------------------------------------------
+
+    def run(self, application: WSGIApplication) -> None:
+        """Call ``application`` and send what it answers.
+
+        An exception of the application is logged and answered by :meth:`handle_error`. The
+        client's going away ends the request quietly. KeyboardInterrupt, SystemExit and their
+        like are not the application's errors: they clean up and go on (D099). An exception of
+        :meth:`handle_error` itself does so too.
+        """
+        try:
+            self.setup_environ()
+            self.result = application(self.environ, self.start_response)
+            self.finish_response()
+        except Exception as error:
+            fault = self._fault_of_peer(error)
+            try:
+                if fault is None:
+                    self.handle_error()
+                else:
+                    self._end_for(fault)
+            except Exception as second:
+                fault = self._fault_of_peer(second)
+                self._close_quietly()
+                if fault is None:
+                    raise
+        except BaseException:
+            self._close_quietly()
+            raise
+
+    def setup_environ(self) -> None:
+        """Make ``self.environ`` for one request."""
+        environ: WSGIEnvironment = dict(self.os_environ)
+        self.environ = environ
+        self.add_cgi_vars()
+        self.aborted = self._finished = False
+        self._method = environ.get("REQUEST_METHOD", "")
+        self._protocol = environ.get("SERVER_PROTOCOL")
+        self._label = environ.get("REQUEST_URI") or environ.get("PATH_INFO", "")
+
+        environ["wsgi.input"] = self.get_stdin()
+        environ["wsgi.errors"] = self.get_stderr()
+        environ["wsgi.version"] = self.wsgi_version
+        environ["wsgi.run_once"] = self.wsgi_run_once
+        environ["wsgi.url_scheme"] = self.get_scheme()
+        environ["wsgi.multithread"] = self.wsgi_multithread
+        environ["wsgi.multiprocess"] = self.wsgi_multiprocess
+        if self.wsgi_file_wrapper is not None:
+            environ["wsgi.file_wrapper"] = self.wsgi_file_wrapper
+        if self.origin_server and self.server_software:
+            environ.setdefault("SERVER_SOFTWARE", self.server_software)
+
+    def finish_response(self) -> None:
+        """Send the blocks of ``self.result``, then close it and the handler.
+
+        For asynchronous servers to replace: their version sets up the iteration and calls
+        :meth:`close` when it is over.
+        """
+        try:
+            check_result(self.result)
+            if not self.result_is_file() or not self.sendfile():
+                self._iterating = True
+                for data in self.result or ():
+                    # An empty block sends nothing, so it may not send the head (S66, D084).
+                    if data or type(data) is not bytes:
+                        self.write(data)
+                        if self._complete:
+                            break
+                self._iterating = False
+                self.finish_content()
+        except BaseException:
+            # Only the iterable: after an error, the handler's state is still wanted.
+            self._close_result()
+            raise
+        self.close()
+
+    def get_scheme(self) -> str:
+        """``wsgi.url_scheme``."""
+        return guess_scheme(self.environ)
+
+    def close(self) -> None:
+        """Close the result and forget the request. Subclasses may drop the connection too.
+
+        An exception of the result's ``close()`` is logged: the response is out (D100).
+        """
+        try:
+            self._close_result()
+        finally:
+            self.result = self.headers = self.status = None
+            self.environ = None  # type: ignore[assignment]  # pinned by wsgiref's contract
+            self.bytes_sent = 0
+            self._finished = True
+            self.headers_sent = self._start_called = self._iterating = False
+            self._plan = self._closed = self._peer_fault = None
+
+    def _close_result(self) -> None:
+        result = self.result
+        if result is None or result is self._closed:
+            return
+        self._closed = result
+        try:
+            close_result(result)
+        except Exception:
+            self.log_exception(sys.exc_info())
+
+    def _close_quietly(self) -> None:
+        """close(), for the way out of an error that matters more than one in here."""
+        try:
+            self.close()
+        except Exception:
+            logger.debug("closing after an error failed", exc_info=True)
+
+    # --- start_response and write -------------------------------------------------------
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        """PEP 3333, The start_response() Callable.
+
+        Everything is checked first and then stored, status and headers together (D075).
+        AssertionError, TypeError or ValueError for what must not be sent; a second call
+        without ``exc_info`` is an AssertionError; with ``exc_info`` after the headers were
+        sent, the exception in it is raised.
+        """
+        try:
+            check_restart(exc_info, called=self._start_called, headers_sent=self.headers_sent)
+        finally:
+            exc_info = None  # no reference cycle through this frame (S71)
+        self._start_called = True
+        self._validate_status(status)
+        fields = self.headers_class(check_headers(headers))
+        self.status, self.headers = status, fields
+        return self.write
+
+    def _validate_status(self, status: str) -> None:
+        check_status(status)
+
+    def _convert_string_type(self, value: str, title: str) -> str:
+        if type(value) is str:
+            return value
+        raise AssertionError(f"{title} must be of type str (got {value!r})")
+
+    def write(self, data: bytes) -> None:
+        """PEP 3333, The write() Callable; the blocks of the result come here as well.
+
+        The first call sends the head, together with its block. What exceeds the declared
+        Content-Length is not sent: from write() it is an AssertionError, from the iterable an
+        error in the log (S73-S75, D085).
+        """
+        check_block(data)
+        if not self.status:
+            when = (
+                "after the response was finished" if self._finished else "before start_response()"
+            )
+            raise AssertionError(f"write() {when}")
+        head: bytes | None = None
+        before = self.bytes_sent
+        if not self.headers_sent:
+            before = 0
+            self.bytes_sent = len(data)  # set_content_length() may want it
+            head = self._send_or_hold_headers()
+        plan = self._plan
+        excess = 0
+        if plan is not None:
+            if not plan.has_body:
+                data = b""
+            elif plan.length is not None and before + len(data) > plan.length:
+                excess = before + len(data) - plan.length
+                data = data[: plan.length - before]
+        self.bytes_sent = before + len(data)
+        if data and plan is not None and plan.chunked:
+            data = encode_chunk(data)
+        if head and len(data) <= _JOIN_MAX:
+            self._send(head + data)
+        else:
+            if head:
+                self._send(head)
+            if data:
+                self._send(data)
+        self._send_flush()
+        if excess:
+            message = (
+                f"the application gave {excess} bytes more than the Content-Length it declared;"
+                " they were not sent (PEP 3333, Handling the Content-Length Header)"
+            )
+            if not self._iterating:
+                raise AssertionError(message)
+            logger.error("%s %s: %s", self._method, self._label, message)
+
+    def sendfile(self) -> bool:
+        """Send the file in ``self.result`` by a way of the platform, if there is one.
+
+        Called if the result is an instance of :attr:`wsgi_file_wrapper`. A subclass that
+        sends the file itself calls :meth:`send_headers` first if ``headers_sent`` is false,
+        and returns true; then nothing more is sent. False: the file is iterated.
+        """
+        return False
+
+    def finish_content(self) -> None:
+        """Send the head if no block did, and what ends the body."""
+        if not self.headers_sent:
+            if self.headers is None:
+                raise AssertionError(
+                    "the application returned without calling start_response (PEP 3333,"
+                    " Specification Details)"
+                )
+            length = implied_length(self._method, self._code, 0)
+            if length is not None:
+                # The application's own Content-Length stays: it may be answering HEAD.
+                self.headers.setdefault("Content-Length", str(length))
+            self.send_headers()
+            self._send_flush()
+        plan = self._plan
+        if plan is None or not plan.has_body:
+            return
+        if plan.chunked:
+            self._send(LAST_CHUNK)
+            self._send_flush()
+        elif plan.length is not None and self.bytes_sent < plan.length:
+            logger.error(
+                "%s %s: the application declared a Content-Length of %d and gave %d bytes"
+                " (PEP 3333, Handling the Content-Length Header)",
+                self._method,
+                self._label,
+                plan.length,
+                self.bytes_sent,
+            )
+            self.abort()
+
+    @property
+    def _complete(self) -> bool:
+        """Nothing that the application may still give could be sent."""
+        plan = self._plan
+        if plan is None or not self.headers_sent:
+            return False
+        return not plan.has_body or (plan.length is not None and self.bytes_sent >= plan.length)
+
+    # --- The head -----------------------------------------------------------------------
+
+    @property
+    def _code(self) -> int:
+        return int(self.status[:3]) if self.status else 0
+
+    def set_content_length(self) -> None:
+        """Set Content-Length if the size of the whole content is known."""
+        total = known_total(self.result, self.bytes_sent)
+        if total is None and self.result_is_file():
+            total = size_left(getattr(self.result, "filelike", None), read=self.bytes_sent)
+        length = implied_length(self._method, self._code, total)
+        if length is not None and self.headers is not None:
+            self.headers["Content-Length"] = str(length)
+
+    def cleanup_headers(self) -> None:
+        """Complete ``self.headers`` before they are sent. For subclasses to extend."""
+        if self.headers is not None and "Content-Length" not in self.headers:
+            self.set_content_length()
+
+    def send_headers(self) -> None:
+        """Send status line and headers; called once, before the first content."""
+        self.cleanup_headers()
+        self.headers_sent = True
+        self._plan = plan = self.plan()
+        headers: Any = self.headers
+        if plan.drop_length and "Content-Length" in headers:
+            del headers["Content-Length"]
+        if plan.chunked:
+            headers["Transfer-Encoding"] = "chunked"
+        self._emit_head()
+
+    def plan(self) -> ResponsePlan:
+        """How the response, with ``self.headers`` as they are, is framed."""
+        return plan_response(
+            self._method,
+            self._code,
+            declared_length(self.headers["Content-Length"] if self.headers is not None else None),
+            may_chunk=self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
+        )
+
+    def _emit_head(self) -> None:
+        if self.origin_server and not self.client_is_modern():
+            return
+        if self._head is not None:
+            self._head = self._preamble() + bytes(self.headers)  # type: ignore[arg-type]
+        else:
+            self.send_preamble()
+            self._send(bytes(self.headers))  # type: ignore[arg-type]
+
+    def _send_or_hold_headers(self) -> bytes | None:
+        """send_headers(), keeping back what it would send if no subclass has a say in it."""
+        cls = type(self)
+        if (
+            cls.send_preamble is not BaseHandler.send_preamble
+            or cls.send_headers is not BaseHandler.send_headers
+        ):
+            self.send_headers()
+            return None
+        self._head = b""
+        try:
+            self.send_headers()
+            return self._head
+        finally:
+            self._head = None
+
+    def send_preamble(self) -> None:
+        """Send status line, Date and Server, or the ``Status:`` field."""
+        preamble = self._preamble()
+        if preamble:
+            self._send(preamble)
+
+    def _preamble(self) -> bytes:
+        if not self.origin_server:
+            return f"Status: {self.status}\r\n".encode("iso-8859-1")
+        if not self.client_is_modern():
+            return b""
+        headers: Any = self.headers
+        text = f"HTTP/{self.http_version} {self.status}\r\n"
+        if "Date" not in headers:
+            text += f"Date: {format_imf_fixdate(time.time())}\r\n"
+        if self.server_software and "Server" not in headers:
+            text += f"Server: {self.server_software}\r\n"
+        return text.encode("iso-8859-1")
+
+    def result_is_file(self) -> bool:
+        """The result is an instance of :attr:`wsgi_file_wrapper`, if that is a class."""
+        wrapper = self.wsgi_file_wrapper
+        return isinstance(wrapper, type) and isinstance(self.result, wrapper)
+
+    def client_is_modern(self) -> bool:
+        """The client knows status lines and headers: it does not speak HTTP/0.9."""
+        protocol = self._protocol
+        if protocol is None:
+            protocol = self.environ["SERVER_PROTOCOL"]
+        return protocol.upper() != "HTTP/0.9"
+
+    # --- Errors -------------------------------------------------------------------------
+
+    def handle_error(self) -> None:
+        """Log the current exception and answer with an error page, if nothing was sent yet."""
+        self.log_exception(sys.exc_info())
+        if self.headers_sent:
+            self.abort()
+            return
+        # A failed first start_response must not keep the error page from being sent.
+        self._start_called = self.headers is not None
+        self._iterating = False
+        self.result = self.error_output(self.environ, self.start_response)
+        self.finish_response()
+
+    def error_output(
+        self, environ: WSGIEnvironment, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """A WSGI application for the error page, called within the ``except`` block.
+
+        It sends :attr:`error_status`, :attr:`error_headers` and :attr:`error_body`. An
+        override should not show details of the error to whoever asks.
+        """
+        start_response(self.error_status, self.error_headers[:], sys.exc_info())
+        return [self.error_body]
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Write the traceback to ``wsgi.errors``, under a line that names the request."""
+        from traceback import print_exception  # rare, and slow to import
+
+        try:
+            stderr = self.get_stderr()
+            if self._method:
+                stderr.write(f"Exception while handling {self._method} {self._label!r}\n")
+            print_exception(*exc_info, limit=self.traceback_limit, file=stderr)
+            stderr.flush()
+        finally:
+            exc_info = None
+
+    def abort(self) -> None:
+        """The response was begun and cannot be finished (D086, D096; S76, S91).
+
+        Here it is only noted in ``aborted``; a subclass that has the connection must end it
+        so that the client does not take what it got for a whole response.
+        """
+        self.aborted = True
+
+    def _fault_of_peer(self, error: BaseException) -> BaseException | None:
+        """The fault of the peer that ``error`` is, or was raised for; else None.
+
+        A ConnectionResetError of the application's database is not one (D097): the handler
+        knows what its own reads and writes raised. Where a subclass does the writing itself,
+        its word is taken for it.
+        """
+        known = [self._peer_fault, getattr(self._request_body(), "fault", None)]
+        seen: BaseException | None = error
+        for _ in range(20):  # a chain of causes can be a ring
+            if seen is None:
+                break
+            if any(seen is fault for fault in known):
+                return seen
+            seen = seen.__cause__ or seen.__context__
+        cls = type(self)
+        writes_itself = (
+            cls.write is not BaseHandler.write or cls.sendfile is not BaseHandler.sendfile
+        )
+        return error if writes_itself and isinstance(error, _CLIENT_GONE) else None
+
+    def _request_body(self) -> object:
+        """The input stream whose errors are the peer's, if it is ours."""
+        return None
+
+    def _end_for(self, fault: BaseException) -> None:
+        """End the request for a fault of the peer: it is not the application's, so no traceback."""
+        logger.debug("%s %s: %s", self._method, self._label, fault)
+        self._close_result()
+        if isinstance(fault, TimeoutError):
+            code = 408
+        else:
+            code = fault.status if isinstance(fault, ProtocolError) else 0
+        if not code or self.headers_sent:
+            self.aborted = True
+            self.close()
+            return
+        fields = [("Content-Type", "text/plain; charset=utf-8")]
+        self.start_response(f"{code} {HTTPStatus(code).phrase}", fields, sys.exc_info())
+        self.result = [f"{fault}\n".encode()]
+        self.finish_response()
+
+    # --- Bytes out ----------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._write(data)
+        except _CLIENT_GONE as error:
+            self._peer_fault = error
+            raise
+
+    def _send_flush(self) -> None:
+        try:
+            self._flush()
+        except _CLIENT_GONE as error:
+            self._peer_fault = error
+            raise
+
+    def _write(self, data: bytes) -> None:
+        """Send ``data``, or keep it until :meth:`_flush`."""
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        """Send what :meth:`_write` has kept."""
+        raise NotImplementedError
+
+    def get_stdin(self) -> Any:
+        """``wsgi.input``."""
+        raise NotImplementedError
+
+    def get_stderr(self) -> Any:
+        """``wsgi.errors``."""
+        raise NotImplementedError
+
+    def add_cgi_vars(self) -> None:
+        """Put the request's CGI variables into ``self.environ``."""
+        raise NotImplementedError

@@ -1,0 +1,148 @@
+"""Message framing: where a request's body ends, how a response's body is delimited, and
+whether the connection goes on.
+
+Decisions only, as functions of values. The loops that move bytes ask here.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from quaich.protocol.body import Chunked, Length
+from quaich.protocol.errors import ProtocolError
+from quaich.protocol.grammar import list_members, parse_decimal
+
+# --- The request's body -----------------------------------------------------------------
+
+
+def body_decoder(
+    version: str, transfer_encodings: list[str], content_lengths: list[str]
+) -> Length | Chunked:
+    """The decoder for a request's body (RFC 9112, section 6.3; H060-H074).
+
+    ``transfer_encodings`` and ``content_lengths`` are the values of those fields, one per
+    line. Raises :class:`ProtocolError` with status 400 or 501; the connection must then be
+    closed, because nobody knows where the next request begins.
+    """
+    if transfer_encodings:
+        if version < "HTTP/1.1":
+            raise ProtocolError("H072", 400, "Transfer-Encoding does not exist in HTTP/1.0")
+        if content_lengths:
+            raise ProtocolError("H071", 400, "Transfer-Encoding and Content-Length are both given")
+        codings = list_members(transfer_encodings)
+        if any(";" in coding for coding in codings):
+            raise ProtocolError("H070", 400, "a transfer coding has parameters")
+        if codings.count("chunked") > 1:
+            raise ProtocolError("H069", 400, "the chunked coding is applied twice")
+        if codings == ["chunked"]:
+            return Chunked()
+        if "chunked" in codings and codings[-1] != "chunked":
+            raise ProtocolError("H068", 400, "chunked is not the last transfer coding")
+        raise ProtocolError("H067", 501, "only the chunked transfer coding is implemented")
+    if not content_lengths:
+        return Length(0)
+    if len(content_lengths) > 1:
+        raise ProtocolError("H064", 400, "Content-Length is given more than once")
+    length = parse_decimal(content_lengths[0])
+    if length is None:
+        raise ProtocolError("H062", 400, "Content-Length is not a number of bytes")
+    return Length(length)
+
+
+def expects_continue(version: str, expect: str) -> bool:
+    """The client waits for 100 (Continue) before it sends content (H093-H095)."""
+    return version >= "HTTP/1.1" and "100-continue" in list_members([expect])
+
+
+# --- Persistence ------------------------------------------------------------------------
+
+
+def persists(version: str, connection: list[str]) -> bool:
+    """The client wants the connection to go on (RFC 9112, section 9.3; H103, H104).
+
+    ``connection`` holds the values of the Connection field, one per line.
+    """
+    options = list_members(connection)
+    if "close" in options:
+        return False
+    return version >= "HTTP/1.1" or (version == "HTTP/1.0" and "keep-alive" in options)
+
+
+# --- The response's body ----------------------------------------------------------------
+
+_SUCCESS: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePlan:
+    """How a response goes out.
+
+    ``has_body``: content may be sent at all. ``length``: bytes that must follow the head, if
+    known. ``chunked``: the server adds Transfer-Encoding and frames each block.
+    ``drop_length``: a Content-Length must not be in the head. A body with neither length nor
+    chunks ends with the connection.
+    """
+
+    has_body: bool
+    length: int | None
+    chunked: bool
+    drop_length: bool
+
+    @property
+    def ends_with_connection(self) -> bool:
+        return self.has_body and self.length is None and not self.chunked
+
+
+def plan_response(
+    method: str, code: int, content_length: int | None, *, may_chunk: bool
+) -> ResponsePlan:
+    """How a response to ``method`` with status ``code`` is framed (H120-H130).
+
+    ``content_length`` is what the head declares. ``may_chunk``: both sides speak HTTP/1.1 and
+    the transport wants chunks rather than the end of the connection (S79, H127).
+    """
+    if code < 200 or code == 204:
+        return ResponsePlan(has_body=False, length=0, chunked=False, drop_length=True)  # H121
+    if method == "CONNECT" and code in _SUCCESS:
+        return ResponsePlan(has_body=False, length=0, chunked=False, drop_length=True)
+    if method == "HEAD" or code in (205, 304):  # 205: H124
+        return ResponsePlan(has_body=False, length=0, chunked=False, drop_length=False)
+    if content_length is not None:
+        return ResponsePlan(has_body=True, length=content_length, chunked=False, drop_length=False)
+    return ResponsePlan(has_body=True, length=None, chunked=may_chunk, drop_length=False)
+
+
+def implied_length(method: str, code: int, total: int | None) -> int | None:
+    """The Content-Length that a server may add for a response whose content it knows.
+
+    ``total`` is the number of bytes of the whole content, or None where it is not known. A
+    response to HEAD and a 304 say what GET would have got, so an empty content there says
+    nothing (H123, D089, D090).
+    """
+    if code < 200 or code in (204, 304) or (method == "CONNECT" and code in _SUCCESS):
+        return None
+    if code == 205:
+        return 0
+    if method == "HEAD" and not total:
+        return None
+    return total
+
+
+def known_total(result: object, first: int | None) -> int | None:
+    """The size of an iterable's whole content before it has been iterated, or None.
+
+    ``first`` is the size of its first non-empty block. A list or tuple of bytes is added up
+    (H128); of any other iterable only ``len() == 1`` says something: the first block is all
+    (S17, S78). Whatever a foreign ``__len__`` raises means "not known" (D092).
+    """
+    if type(result) is list or type(result) is tuple:
+        total = 0
+        for block in result:
+            if type(block) is not bytes:
+                return None
+            total += len(block)
+        return total
+    try:
+        blocks = len(result)  # type: ignore[arg-type]  # asked of any object on purpose
+    except Exception:
+        return None
+    return first if blocks == 1 else None

@@ -1,0 +1,145 @@
+"""Which status and which header fields an application may send.
+
+Pure: each function looks at one value and returns a :class:`~quaich.protocol.errors.Fault` or
+None. They run when start_response is called, before the first byte goes out (S64), and also
+under ``python -O`` (D078, D079).
+"""
+
+import re
+from collections.abc import Iterable
+
+from quaich.protocol.errors import Fault
+from quaich.protocol.grammar import is_field_value, is_token, parse_decimal
+
+# Those that RFC 2616 (section 13.5.1) named and CPython's tests pin: "Trailers" is a slip of
+# that document, and "Trailer" is not among them (D117).
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]").search
+_CODE = re.compile(r"[0-9]{3}").match
+
+
+def status_fault(status: object) -> Fault | None:
+    """What is wrong with a status string, ``"NNN Reason"`` (A05, A06, S87).
+
+    Codes from 600 to 999 pass: ``wsgiref`` sends them, and clients treat them as 5xx
+    (RFC 9110, section 15). Below 200 nothing can be final (D083, H139).
+    """
+    if type(status) is not str:
+        return Fault("A05", AssertionError, f"Status must be of type str (got {status!r})")
+    # The three texts that CPython's tests pin, in their order.
+    if len(status) < 4:
+        return Fault("A05", AssertionError, "Status must be at least 4 characters")
+    if _CODE(status) is None:
+        return Fault("A05", AssertionError, "Status message must begin w/3-digit code")
+    if status[3] != " ":
+        return Fault("A05", AssertionError, "Status message must have a space after code")
+    if status[0] in "01":
+        return Fault(
+            "A05",
+            AssertionError,
+            f"Status code {status[:3]} cannot be final: a response has a code from 200 to 599",
+        )
+    if is_field_value(status) is None:
+        if _CONTROLS(status):
+            return Fault(
+                "A06", ValueError, f"Control characters are not allowed in a status: {status!r}"
+            )
+        return Fault(
+            "A25",
+            AssertionError,
+            f"Status {status!r} has characters that ISO-8859-1 cannot encode (PEP 3333,"
+            " Unicode Issues)",
+        )
+    return None
+
+
+def control_fault(text: str, *, name: bool = False) -> Fault | None:
+    """A control character in a header name or value; a value may hold HTAB (A10, D076)."""
+    if _CONTROLS(text) and (name or _CONTROLS(text.replace("\t", ""))):
+        what = "name" if name else "value"
+        return Fault(
+            "A10", ValueError, f"Control characters are not allowed in a header {what}: {text!r}"
+        )
+    return None
+
+
+# Header items found sound, so that the next response need not look again: the same few recur
+# in every response. Bounded; values that name a person or a session are never kept.
+_sound: set[tuple[str, str]] = set()
+_SOUND_MAX = 1024
+_SOUND_VALUE_MAX = 256
+_PRIVATE = frozenset({"set-cookie", "www-authenticate", "authentication-info", "location", "etag"})
+
+
+def fields_fault(headers: Iterable[object]) -> Fault | None:
+    """What is wrong with the items of a header list: the first fault found, or None.
+
+    An item is a tuple of two ``str`` (A08): a token as name (A09), no control character in
+    the value (A10), nothing outside ISO-8859-1 (A25), not hop-by-hop (A11); at most one
+    Content-Length, of digits (A37, D087). An empty name passes: ``prometheus_client`` sends
+    ``('', '')``, and the caller drops it.
+    """
+    lengths = 0
+    for item in headers:
+        if type(item) is not tuple or len(item) != 2:
+            return Fault(
+                "A08",
+                AssertionError,
+                f"Header {item!r} must be a tuple (name, value), not {type(item).__name__}",
+            )
+        name, value = item
+        if type(name) is not str:
+            return Fault("A08", AssertionError, f"Header name must be of type str (got {name!r})")
+        if type(value) is not str:
+            return Fault("A08", AssertionError, f"Header value must be of type str (got {value!r})")
+        if item in _sound:
+            continue
+        lower = name.lower()
+        fault = _field_fault(name, lower, value)
+        if fault is not None:
+            return fault
+        if lower == "content-length":
+            lengths += 1
+            if parse_decimal(value) is None:
+                return Fault(
+                    "A37",
+                    AssertionError,
+                    f"Content-Length must be a number of bytes, digits only (got {value!r})",
+                )
+            if lengths > 1:
+                return Fault("A37", AssertionError, "Content-Length is given more than once")
+        elif len(_sound) < _SOUND_MAX and len(value) <= _SOUND_VALUE_MAX and lower not in _PRIVATE:
+            _sound.add(item)
+    return None
+
+
+def _field_fault(name: str, lower: str, value: str) -> Fault | None:
+    if is_token(name) is None and name:
+        return control_fault(name, name=True) or Fault(
+            "A09",
+            AssertionError,
+            f"Header name {name!r} is not a token: letters, digits and !#$%&'*+-.^_`|~ are"
+            " allowed, and no colon or space (RFC 9110, section 5.1)",
+        )
+    if lower in HOP_BY_HOP:
+        return Fault("A11", AssertionError, f"Hop-by-hop header, '{name}: {value}', not allowed")
+    if is_field_value(value) is None:
+        return control_fault(value) or Fault(
+            "A25",
+            AssertionError,
+            f"Value of header {name} has characters that ISO-8859-1 cannot encode: {value!r}"
+            " (PEP 3333, Unicode Issues)",
+        )
+    return None

@@ -1,0 +1,59 @@
+"""The subject under test, and what a defect test means.
+
+Most tests take the modules they test from the fixture ``wsgiref``. By default that is Quaich;
+with ``pytest --subject=stdlib`` it is the standard library's package, and then
+
+* a test marked ``@pytest.mark.defect("D065")`` must *fail* (strict xfail): this is the proof
+  that the defect exists there and that the test sees it;
+* every other test that takes the fixture must pass: it states common behaviour.
+
+``upstream="gh-143916"`` in a marker says that newer releases of CPython have mended the defect
+too; there the test may pass or fail.
+"""
+
+import importlib
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+MODULES = ("util", "headers", "handlers", "simple_server", "validate", "types")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--subject",
+        choices=("quaich", "stdlib"),
+        default="quaich",
+        help="which implementation of wsgiref the fixture `wsgiref` hands out",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in item.iter_markers("defect"):
+            if not marker.args:
+                raise pytest.UsageError(f"{item.nodeid}: a defect marker names its id")
+    if config.getoption("--subject") == "quaich":
+        return
+    relevant = [item for item in items if "wsgiref" in getattr(item, "fixturenames", ())]
+    for item in relevant:
+        marker = item.get_closest_marker("defect")
+        if marker is not None:
+            upstream = marker.kwargs.get("upstream")
+            ids = ", ".join(marker.args)
+            item.add_marker(
+                pytest.mark.xfail(strict=upstream is None, reason=f"the standard library has {ids}")
+            )
+    chosen = set(relevant)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = relevant
+
+
+@pytest.fixture(scope="session")
+def wsgiref(request: pytest.FixtureRequest) -> SimpleNamespace:
+    """The modules of the subject: ``wsgiref.util``, ``wsgiref.headers``, …"""
+    package = "quaich" if request.config.getoption("--subject") == "quaich" else "wsgiref"
+    modules: dict[str, ModuleType] = {
+        name: importlib.import_module(f"{package}.{name}") for name in MODULES
+    }
+    return SimpleNamespace(**modules)
