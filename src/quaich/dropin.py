@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
         return 0 if asked else 2
     name, *rest = program
     if not as_module and not Path(name).exists():
-        print(f"quaich.dropin: there is no file {name!r}", file=sys.stderr)  # noqa: T201
+        print(f"quaich.dropin: there is no file {name!r}", file=sys.stderr)
         return 2
     install()
     sys.argv = [name, *rest]
