@@ -21,7 +21,8 @@ def _formatparam(param: str, value: str | None = None, quote: bool | int = 1) ->
     if not value:
         return param
     if quote or tspecials.search(value):
-        value = value.replace("\\", "\\\\").replace('"', r"\"")
+        if "\\" in value or '"' in value:
+            value = value.replace("\\", "\\\\").replace('"', r"\"")
         return f'{param}="{value}"'
     return f"{param}={value}"
 
@@ -29,6 +30,14 @@ def _formatparam(param: str, value: str | None = None, quote: bool | int = 1) ->
 def _extended_param(param: str, value: str) -> str:
     """A parameter that ASCII cannot hold: ``filename*=UTF-8''na%C3%AFve.txt`` (RFC 8187)."""
     return f"{param}*=UTF-8''{quote(value, safe='!#$&+-.^_`|~', encoding='utf-8')}"
+
+
+# Fields that have been checked, because the same few are given again and again. Bounded, and
+# without long values; what names a person or a session is different each time and would only
+# fill it, so the bound is small.
+_sound: set[tuple[str, str]] = set()
+_SOUND_MAX = 512
+_SOUND_VALUE_MAX = 128
 
 
 class Headers(MutableMapping[str, Any]):
@@ -52,10 +61,13 @@ class Headers(MutableMapping[str, Any]):
             headers = []
         elif type(headers) is not list:
             raise TypeError("Headers must be a list of name/value tuples")
-        for name, value in headers:
-            if not (
-                type(name) is type(value) is str and name.isprintable() and value.isprintable()
-            ):
+        try:
+            for item in headers:
+                name, value = item
+                if type(name) is not str or type(value) is not str or item not in _sound:
+                    self._admit(name, value)
+        except TypeError:  # an item that is a list: not hashable
+            for name, value in headers:
                 self._check(name, value)
         self._headers = headers
 
@@ -69,6 +81,11 @@ class Headers(MutableMapping[str, Any]):
             if fault is not None:
                 raise fault.exception()
         return value
+
+    def _admit(self, name: str, value: str) -> None:
+        self._check(name, value)
+        if len(_sound) < _SOUND_MAX and len(value) <= _SOUND_VALUE_MAX:
+            _sound.add((name, value))
 
     def _check(self, name: str, value: str) -> tuple[str, str]:
         return self._convert_string_type(name, name=True), self._convert_string_type(value)
@@ -99,22 +116,38 @@ class Headers(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> str | None:
         """The first value of ``name``, or None. See :meth:`get_all`."""
-        return self.get(name)
+        key = name.lower()
+        if type(key) is not str:
+            self._key(name)  # raises
+        for field, value in self._headers:
+            if field.lower() == key:
+                return value
+        return None
 
     def __setitem__(self, name: str, val: str) -> None:
         """Remove every field ``name`` and append this one. A bad name or value changes
         nothing."""
-        item = self._check(name, val)
-        del self[name]
-        self._headers.append(item)
+        if not (type(name) is type(val) is str and name.isprintable() and val.isprintable()):
+            self._check(name, val)
+        key = name.lower()
+        self._headers[:] = [item for item in self._headers if item[0].lower() != key]
+        self._headers.append((name, val))
 
     def __delitem__(self, name: str) -> None:
         """Remove every field ``name``, if there is one."""
-        key = self._key(name)
+        key = name.lower()
+        if type(key) is not str:
+            self._key(name)  # raises
         self._headers[:] = [item for item in self._headers if item[0].lower() != key]
 
     def __contains__(self, name: object) -> bool:
-        return self.get(name) is not None  # type: ignore[call-overload]
+        key = name.lower()  # type: ignore[attr-defined]
+        if type(key) is not str:
+            self._key(key)  # raises
+        for field, _ in self._headers:  # noqa: SIM110  # half the time of any()
+            if field.lower() == key:
+                return True
+        return False
 
     def get_all(self, name: str) -> list[str]:
         """Every value of ``name`` in its order; an empty list if there is none."""
@@ -127,7 +160,9 @@ class Headers(MutableMapping[str, Any]):
     def get(self, name: str, default: str | None = None) -> str | None: ...
     def get(self, name: str, default: Any = None) -> Any:
         """The first value of ``name``, or ``default``."""
-        key = self._key(name)
+        key = name.lower()
+        if type(key) is not str:
+            self._key(name)  # raises
         for field, value in self._headers:
             if field.lower() == key:
                 return value
@@ -147,10 +182,13 @@ class Headers(MutableMapping[str, Any]):
 
     def setdefault(self, name: str, value: str) -> str:  # type: ignore[override]
         """The first value of ``name``; if there is none, append ``value`` and return it."""
-        known = self.get(name)
-        if known is not None:
-            return known
-        self._headers.append(self._check(name, value))
+        key = name.lower()
+        for field, known in self._headers:
+            if field.lower() == key:
+                return known
+        if not (type(name) is type(value) is str and name.isprintable() and value.isprintable()):
+            self._check(name, value)
+        self._headers.append((name, value))
         return value
 
     def pop(self, name: str, default: Any = None) -> Any:
@@ -193,18 +231,22 @@ class Headers(MutableMapping[str, Any]):
 
             h.add_header("content-disposition", "attachment", filename="bud.gif")
         """
-        parts = [] if _value is None else [self._convert_string_type(_value)]
+        text = "" if _value is None else self._convert_string_type(_value)
         for key, value in _params.items():
-            param = self._convert_string_type(key, name=True).replace("_", "-")
-            if value is None:
-                parts.append(param)
-            elif self._convert_string_type(value).isascii():
-                # _formatparam would make a bare name of an empty value (D112).
-                parts.append(_formatparam(param, value) if value else f'{param}=""')
-            else:
-                parts.append(_extended_param(param, value))
-        name = self._convert_string_type(_name, name=True)
-        self._headers.append((name, "; ".join(parts)))
+            param = key.replace("_", "-")
+            if value is not None:
+                if type(value) is not str or not value.isprintable() or not param.isprintable():
+                    self._convert_string_type(value)
+                    self._convert_string_type(param, name=True)
+                if not value.isascii():
+                    param = _extended_param(param, value)
+                else:
+                    # _formatparam would make a bare name of an empty value (D112).
+                    param = _formatparam(param, value) if value else f'{param}=""'
+            text = f"{text}; {param}" if text else param
+        if type(_name) is not str or not _name.isprintable():
+            self._convert_string_type(_name, name=True)
+        self._headers.append((_name, text))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._headers!r})"
@@ -216,3 +258,13 @@ class Headers(MutableMapping[str, Any]):
     def __bytes__(self) -> bytes:
         """``str(self)`` in ISO-8859-1; UnicodeEncodeError if that cannot encode it."""
         return str(self).encode("iso-8859-1")
+
+
+def of_checked(fields: list[tuple[str, str]]) -> Headers:
+    """A :class:`Headers` over items that are known to be sound: they are not checked again."""
+    headers = _new(Headers)
+    headers._headers = fields
+    return headers
+
+
+_new = Headers.__new__

@@ -33,7 +33,7 @@ from quaich.exchange.input import Input
 from quaich.handlers import SimpleHandler
 from quaich.handlers.streams import DiscardedText
 from quaich.protocol.errors import BodyError, ProtocolError
-from quaich.protocol.framing import body_decoder, expects_continue, persists
+from quaich.protocol.framing import ResponsePlan, body_decoder, expects_continue, persists
 from quaich.protocol.request import (
     DROPIN,
     METHOD_MAX,
@@ -110,21 +110,20 @@ class ServerHandler(SimpleHandler):
     def _awaits_continue(self, value: bool) -> None:
         self.request_handler.awaits_continue = value
 
-    def cleanup_headers(self) -> None:
-        """As in the base class; on HTTP/1.1, Connection says whether it goes on (H105-H107)."""
-        super().cleanup_headers()
-        headers, connection = self.headers, self.request_handler
+    def finish_headers(self, plan: ResponsePlan) -> None:
+        """On HTTP/1.1, Connection says whether the connection goes on (H105-H107)."""
+        super().finish_headers(plan)
+        connection, headers = self.request_handler, self.headers
         if self.http_version < "1.1" or headers is None or connection is None:
             return
         # A client that still waits for 100 may or may not send its content after this (H098).
-        if self._awaits_continue or self.plan().ends_with_connection:
+        if self._awaits_continue or plan.ends_with_connection:
             connection.close_connection = True
-        if "Connection" in headers:
-            return
-        if getattr(connection, "close_connection", True):
-            headers["Connection"] = "close"
-        elif self._protocol == "HTTP/1.0":
-            headers["Connection"] = "keep-alive"
+        if "Connection" not in headers:
+            if getattr(connection, "close_connection", True):
+                headers["Connection"] = "close"
+            elif self._protocol == "HTTP/1.0":
+                headers["Connection"] = "keep-alive"
 
     def abort(self) -> None:
         """End the connection; where only its end would end the body, by a reset (D096)."""

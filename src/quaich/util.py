@@ -63,7 +63,7 @@ def guess_scheme(environ: WSGIEnvironment) -> str:
     """``"https"`` if HTTPS is ``yes``, ``on``, ``1`` or ``true`` in any case, or
     REQUEST_SCHEME is ``https``; else ``"http"`` (for gateways; D123)."""
     https = environ.get("HTTPS")
-    if isinstance(https, str) and https.lower() in ("yes", "on", "1", "true"):
+    if https and isinstance(https, str) and https.lower() in ("yes", "on", "1", "true"):
         return "https"
     return "https" if environ.get("REQUEST_SCHEME") == "https" else "http"
 
@@ -115,16 +115,17 @@ def shift_path_info(environ: WSGIEnvironment) -> str | None:
     if not path_info:
         return None
     # A path without a leading slash has a first segment all the same (D118).
-    segments = path_info.removeprefix("/").split("/")
-    segments = [s for s in segments[:-1] if s and s != "."] + segments[-1:]
-    name, rest = segments[0], segments[1:]
+    *inner, last = path_info.removeprefix("/").split("/")
+    segments = [segment for segment in inner if segment and segment != "."]
+    segments.append(last)
+    name = segments[0]
 
-    script_name = posixpath.normpath(environ.get("SCRIPT_NAME", "") + "/" + name)
-    script_name = script_name.removesuffix("/")
-    if not name:
-        script_name += "/"
-    environ["SCRIPT_NAME"] = script_name
-    environ["PATH_INFO"] = "".join(["/" + segment for segment in rest])
+    script_name = f"{environ.get('SCRIPT_NAME', '')}/{name}"
+    if not name or "/." in script_name or "//" in script_name or script_name[0] != "/":
+        script_name = posixpath.normpath(script_name).removesuffix("/")
+    environ["SCRIPT_NAME"] = script_name if name else script_name + "/"
+    segments[0] = ""
+    environ["PATH_INFO"] = "/".join(segments)
     return None if name == "." else name
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from quaich.protocol.grammar import parse_decimal
-from quaich.protocol.response import fields_fault, status_fault
+from quaich.protocol.errors import Fault
+from quaich.protocol.response import checked_fields, status_fault
 
 logger = logging.getLogger("quaich.application")
 
@@ -52,7 +52,7 @@ def check_status(status: object) -> None:
         raise fault.exception()
 
 
-def check_headers(headers: object) -> list[tuple[str, str]]:
+def check_headers(headers: Any) -> list[tuple[str, str]]:
     """The header list of a start_response call, as a copy of our own (D091).
 
     Raises for everything that must not go out (A07-A11, A25, A37), before anything has (S64).
@@ -64,19 +64,12 @@ def check_headers(headers: object) -> list[tuple[str, str]]:
             "Headers must be a list of name/value tuples, not"
             f" {type(headers).__name__} (PEP 3333, The start_response() Callable)"
         )
-    fault = fields_fault(headers)
-    if fault is not None:
-        raise fault.exception()
-    for name, _ in headers:
-        if not name:
-            logger.warning("A response header without a name was dropped")
-            return [item for item in headers if item[0]]
-    return headers[:]
-
-
-def declared_length(value: str | None) -> int | None:
-    """A Content-Length's value as a number; None where there is none or it is not a number."""
-    return None if value is None else parse_decimal(value)
+    fields = checked_fields(headers)
+    if isinstance(fields, Fault):
+        raise fields.exception()
+    if len(fields) != len(headers):
+        logger.warning("A response header without a name was dropped")
+    return fields
 
 
 def check_block(data: object) -> None:

@@ -30,10 +30,9 @@ from quaich.exchange.response import (
     check_result,
     check_status,
     close_result,
-    declared_length,
 )
 from quaich.handlers.cgi_environ import read_environ
-from quaich.headers import Headers
+from quaich.headers import Headers, of_checked
 from quaich.protocol.body import LAST_CHUNK, encode_chunk
 from quaich.protocol.date import format_imf_fixdate
 from quaich.protocol.errors import ProtocolError
@@ -43,6 +42,7 @@ from quaich.protocol.framing import (
     known_total,
     plan_response,
 )
+from quaich.protocol.response import survey
 from quaich.types import WSGIApplication, WSGIEnvironment
 from quaich.util import FileWrapper, guess_scheme
 
@@ -102,12 +102,10 @@ class BaseHandler:
 
     _method = ""  # as the request had it, whatever the application makes of its environ
     _protocol: str | None = None
-    _label = ""
-    _finished = False
+    _target: str | None = None
     _start_called = False
     _iterating = False
     _plan: ResponsePlan | None = None
-    _head: bytes | None = None  # send_headers() leaves the head here for write() to send
     _closed: object = None  # the result whose close() has been called
     _peer_fault: BaseException | None = None
 
@@ -143,13 +141,12 @@ class BaseHandler:
 
     def setup_environ(self) -> None:
         """Make ``self.environ`` for one request."""
-        environ: WSGIEnvironment = dict(self.os_environ)
+        environ: WSGIEnvironment = self.os_environ.copy()
         self.environ = environ
         self.add_cgi_vars()
-        self.aborted = self._finished = False
         self._method = environ.get("REQUEST_METHOD", "")
         self._protocol = environ.get("SERVER_PROTOCOL")
-        self._label = environ.get("REQUEST_URI") or environ.get("PATH_INFO", "")
+        self._target = environ.get("REQUEST_URI", environ.get("PATH_INFO"))
 
         environ["wsgi.input"] = self.get_stdin()
         environ["wsgi.errors"] = self.get_stderr()
@@ -169,16 +166,24 @@ class BaseHandler:
         For asynchronous servers to replace: their version sets up the iteration and calls
         :meth:`close` when it is over.
         """
+        result: Any = self.result
         try:
-            check_result(self.result)
-            if not self.result_is_file() or not self.sendfile():
+            usual = type(result) is list
+            if not usual:
+                check_result(result)
+            if usual or not self.result_is_file() or not self.sendfile():
                 self._iterating = True
-                for data in self.result or ():
+                for data in result:
                     # An empty block sends nothing, so it may not send the head (S66, D084).
                     if data or type(data) is not bytes:
                         self.write(data)
-                        if self._complete:
-                            break
+                        plan = self._plan
+                        if (
+                            plan is not None
+                            and plan.length is not None
+                            and self.bytes_sent >= plan.length
+                        ):
+                            break  # what the application may still give could not be sent
                 self._iterating = False
                 self.finish_content()
         except BaseException:
@@ -202,9 +207,11 @@ class BaseHandler:
             self.result = self.headers = self.status = None
             self.environ = None  # type: ignore[assignment]  # pinned by wsgiref's contract
             self.bytes_sent = 0
-            self._finished = True
-            self.headers_sent = self._start_called = self._iterating = False
-            self._plan = self._closed = self._peer_fault = None
+            self.headers_sent = self._start_called = False
+            self._plan = self._closed = None
+            if self.aborted or self._peer_fault is not None:
+                self.aborted = False
+                self._peer_fault = None
 
     def _close_result(self) -> None:
         result = self.result
@@ -235,18 +242,20 @@ class BaseHandler:
         without ``exc_info`` is an AssertionError; with ``exc_info`` after the headers were
         sent, the exception in it is raised.
         """
-        try:
-            check_restart(exc_info, called=self._start_called, headers_sent=self.headers_sent)
-        finally:
-            exc_info = None  # no reference cycle through this frame (S71)
+        if exc_info or self._start_called:
+            try:
+                check_restart(exc_info, called=self._start_called, headers_sent=self.headers_sent)
+            finally:
+                exc_info = None  # no reference cycle through this frame (S71)
         self._start_called = True
         self._validate_status(status)
-        fields = self.headers_class(check_headers(headers))
-        self.status, self.headers = status, fields
+        fields = check_headers(headers)
+        cls = self.headers_class
+        self.headers = of_checked(fields) if cls is Headers else cls(fields)
+        self.status = status
         return self.write
 
-    def _validate_status(self, status: str) -> None:
-        check_status(status)
+    _validate_status = staticmethod(check_status)
 
     def _convert_string_type(self, value: str, title: str) -> str:
         if type(value) is str:
@@ -260,45 +269,51 @@ class BaseHandler:
         Content-Length is not sent: from write() it is an AssertionError, from the iterable an
         error in the log (S73-S75, D085).
         """
-        check_block(data)
+        if type(data) is not bytes:
+            check_block(data)
         if not self.status:
-            when = (
-                "after the response was finished" if self._finished else "before start_response()"
-            )
+            finished = getattr(self, "environ", self) is None
+            when = "after the response was finished" if finished else "before start_response()"
             raise AssertionError(f"write() {when}")
-        head: bytes | None = None
+        head = b""
         before = self.bytes_sent
         if not self.headers_sent:
             before = 0
             self.bytes_sent = len(data)  # set_content_length() may want it
-            head = self._send_or_hold_headers()
-        plan = self._plan
+            head = self._head_for_block()
+        after = before + len(data)
         excess = 0
+        plan = self._plan
         if plan is not None:
-            if not plan.has_body:
-                data = b""
-            elif plan.length is not None and before + len(data) > plan.length:
-                excess = before + len(data) - plan.length
-                data = data[: plan.length - before]
-        self.bytes_sent = before + len(data)
-        if data and plan is not None and plan.chunked:
-            data = encode_chunk(data)
-        if head and len(data) <= _JOIN_MAX:
-            self._send(head + data)
-        else:
-            if head:
-                self._send(head)
-            if data:
-                self._send(data)
-        self._send_flush()
-        if excess:
-            message = (
-                f"the application gave {excess} bytes more than the Content-Length it declared;"
-                " they were not sent (PEP 3333, Handling the Content-Length Header)"
-            )
-            if not self._iterating:
-                raise AssertionError(message)
-            logger.error("%s %s: %s", self._method, self._label, message)
+            if plan.length is not None and after > plan.length:
+                excess = after - plan.length
+                data, after = data[: plan.length - before], plan.length
+            if plan.chunked and data:
+                data = encode_chunk(data)
+        self.bytes_sent = after
+        try:
+            if len(data) <= _JOIN_MAX:
+                if data or head:
+                    self._write(head + data)
+            else:
+                if head:
+                    self._write(head)
+                self._write(data)
+            self._flush()
+        except _CLIENT_GONE as error:
+            self._peer_fault = error
+            raise
+        if excess and plan is not None and plan.has_body:
+            self._report_excess(excess)
+
+    def _report_excess(self, excess: int) -> None:
+        message = (
+            f"the application gave {excess} bytes more than the Content-Length it declared;"
+            " they were not sent (PEP 3333, Handling the Content-Length Header)"
+        )
+        if not self._iterating:
+            raise AssertionError(message)
+        logger.error("%s %s: %s", self._method, self._target, message)
 
     def sendfile(self) -> bool:
         """Send the file in ``self.result`` by a way of the platform, if there is one.
@@ -317,7 +332,7 @@ class BaseHandler:
                     "the application returned without calling start_response (PEP 3333,"
                     " Specification Details)"
                 )
-            length = implied_length(self._method, self._code, 0)
+            length = implied_length(self._method, self.status[:3] if self.status else "", 0)
             if length is not None:
                 # The application's own Content-Length stays: it may be answering HEAD.
                 self.headers.setdefault("Content-Length", str(length))
@@ -334,34 +349,26 @@ class BaseHandler:
                 "%s %s: the application declared a Content-Length of %d and gave %d bytes"
                 " (PEP 3333, Handling the Content-Length Header)",
                 self._method,
-                self._label,
+                self._target,
                 plan.length,
                 self.bytes_sent,
             )
             self.abort()
 
-    @property
-    def _complete(self) -> bool:
-        """Nothing that the application may still give could be sent."""
-        plan = self._plan
-        if plan is None or not self.headers_sent:
-            return False
-        return not plan.has_body or (plan.length is not None and self.bytes_sent >= plan.length)
-
     # --- The head -----------------------------------------------------------------------
-
-    @property
-    def _code(self) -> int:
-        return int(self.status[:3]) if self.status else 0
 
     def set_content_length(self) -> None:
         """Set Content-Length if the size of the whole content is known."""
+        length = self._implied_length()
+        if length is not None and self.headers is not None:
+            self.headers["Content-Length"] = length
+
+    def _implied_length(self) -> str | None:
         total = known_total(self.result, self.bytes_sent)
         if total is None and self.result_is_file():
             total = size_left(getattr(self.result, "filelike", None), read=self.bytes_sent)
-        length = implied_length(self._method, self._code, total)
-        if length is not None and self.headers is not None:
-            self.headers["Content-Length"] = str(length)
+        length = implied_length(self._method, self.status[:3] if self.status else "", total)
+        return None if length is None else str(length)
 
     def cleanup_headers(self) -> None:
         """Complete ``self.headers`` before they are sent. For subclasses to extend."""
@@ -370,68 +377,107 @@ class BaseHandler:
 
     def send_headers(self) -> None:
         """Send status line and headers; called once, before the first content."""
-        self.cleanup_headers()
+        head = self._complete_head()
+        if not head:
+            return
+        if type(self).send_preamble is BaseHandler.send_preamble:
+            self._send(head)
+        else:
+            self.send_preamble()
+            self._send(bytes(self.headers))  # type: ignore[arg-type]
+
+    def _head_for_block(self) -> bytes:
+        """The head, for write() to send it with its block in one piece (D094).
+
+        Where a subclass has a word in how the head is sent, it has been sent, and this is
+        empty.
+        """
+        cls = type(self)
+        if (
+            cls.send_headers is BaseHandler.send_headers
+            and cls.send_preamble is BaseHandler.send_preamble
+        ):
+            return self._complete_head()
+        self.send_headers()
+        return b""
+
+    def _complete_head(self) -> bytes:
+        """Complete the headers, decide on the framing, and give the head in bytes.
+
+        Empty where no head is to be sent. Fields in our own class are looked at in one pass;
+        of another class only what ``wsgiref`` asks of it is used.
+        """
+        cls = type(self)
+        headers: Any = self.headers
+        ours = type(headers) is Headers
+        # Where cleanup_headers() is ours too, what it does is done here, without searching.
+        cleaned = not ours or cls.cleanup_headers is not BaseHandler.cleanup_headers
+        if cleaned:
+            self.cleanup_headers()
+        length, has_date, has_server, text = (
+            survey(headers._headers) if ours else self._survey_foreign()
+        )
+        if length is None and not cleaned:
+            if cls.set_content_length is BaseHandler.set_content_length:
+                length = self._implied_length()
+                if length is not None:
+                    headers._headers.append(("Content-Length", length))
+                    text += f"Content-Length: {length}\r\n"
+            else:
+                self.set_content_length()
+                length, has_date, has_server, text = survey(headers._headers)
         self.headers_sent = True
-        self._plan = plan = self.plan()
+        self._plan = plan = plan_response(
+            self._method,
+            self.status[:3] if self.status else "",
+            length,
+            self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
+        )
+        if cls.finish_headers is not BaseHandler.finish_headers or plan.drop_length or plan.chunked:
+            self.finish_headers(plan)
+            _, has_date, has_server, text = (
+                survey(headers._headers) if ours else self._survey_foreign()
+            )
+        if self.origin_server and not self.client_is_modern():
+            return b""
+        preamble = self._preamble(has_date, has_server)
+        if ours:
+            return f"{preamble}{text}\r\n".encode("iso-8859-1")
+        return preamble.encode("iso-8859-1") + bytes(headers)
+
+    def _survey_foreign(self) -> tuple[str | None, bool, bool, str]:
+        headers: Any = self.headers
+        return headers["Content-Length"], "Date" in headers, "Server" in headers, ""
+
+    def finish_headers(self, plan: ResponsePlan) -> None:
+        """Fit ``self.headers`` to the framing, once that is decided.
+
+        The last word on them, after :meth:`cleanup_headers`: for a server to whom the
+        connection belongs.
+        """
         headers: Any = self.headers
         if plan.drop_length and "Content-Length" in headers:
             del headers["Content-Length"]
         if plan.chunked:
             headers["Transfer-Encoding"] = "chunked"
-        self._emit_head()
-
-    def plan(self) -> ResponsePlan:
-        """How the response, with ``self.headers`` as they are, is framed."""
-        return plan_response(
-            self._method,
-            self._code,
-            declared_length(self.headers["Content-Length"] if self.headers is not None else None),
-            may_chunk=self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
-        )
-
-    def _emit_head(self) -> None:
-        if self.origin_server and not self.client_is_modern():
-            return
-        if self._head is not None:
-            self._head = self._preamble() + bytes(self.headers)  # type: ignore[arg-type]
-        else:
-            self.send_preamble()
-            self._send(bytes(self.headers))  # type: ignore[arg-type]
-
-    def _send_or_hold_headers(self) -> bytes | None:
-        """send_headers(), keeping back what it would send if no subclass has a say in it."""
-        cls = type(self)
-        if (
-            cls.send_preamble is not BaseHandler.send_preamble
-            or cls.send_headers is not BaseHandler.send_headers
-        ):
-            self.send_headers()
-            return None
-        self._head = b""
-        try:
-            self.send_headers()
-            return self._head
-        finally:
-            self._head = None
 
     def send_preamble(self) -> None:
         """Send status line, Date and Server, or the ``Status:`` field."""
-        preamble = self._preamble()
-        if preamble:
-            self._send(preamble)
-
-    def _preamble(self) -> bytes:
-        if not self.origin_server:
-            return f"Status: {self.status}\r\n".encode("iso-8859-1")
-        if not self.client_is_modern():
-            return b""
+        if self.origin_server and not self.client_is_modern():
+            return
         headers: Any = self.headers
+        preamble = self._preamble("Date" in headers, "Server" in headers)
+        self._send(preamble.encode("iso-8859-1"))
+
+    def _preamble(self, has_date: bool, has_server: bool) -> str:
+        if not self.origin_server:
+            return f"Status: {self.status}\r\n"
         text = f"HTTP/{self.http_version} {self.status}\r\n"
-        if "Date" not in headers:
+        if not has_date:
             text += f"Date: {format_imf_fixdate(time.time())}\r\n"
-        if self.server_software and "Server" not in headers:
+        if self.server_software and not has_server:
             text += f"Server: {self.server_software}\r\n"
-        return text.encode("iso-8859-1")
+        return text
 
     def result_is_file(self) -> bool:
         """The result is an instance of :attr:`wsgi_file_wrapper`, if that is a class."""
@@ -477,7 +523,7 @@ class BaseHandler:
         try:
             stderr = self.get_stderr()
             if self._method:
-                stderr.write(f"Exception while handling {self._method} {self._label!r}\n")
+                stderr.write(f"Exception while handling {self._method} {self._target!r}\n")
             print_exception(*exc_info, limit=self.traceback_limit, file=stderr)
             stderr.flush()
         finally:
@@ -518,7 +564,7 @@ class BaseHandler:
 
     def _end_for(self, fault: BaseException) -> None:
         """End the request for a fault of the peer: it is not the application's, so no traceback."""
-        logger.debug("%s %s: %s", self._method, self._label, fault)
+        logger.debug("%s %s: %s", self._method, self._target, fault)
         self._close_result()
         if isinstance(fault, TimeoutError):
             code = 408

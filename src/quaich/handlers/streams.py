@@ -46,7 +46,15 @@ class SimpleHandler(BaseHandler):
 
     def get_stdin(self) -> Any:
         if self._input is None:
-            self._input = self._bounded_input(self.base_env)
+            variables = self.base_env
+            if variables.get("CONTENT_LENGTH") or variables.get("HTTP_TRANSFER_ENCODING"):
+                self._input = self._bounded_input(variables)
+                # Whoever finds it decodes the body a second time (dulwich does).
+                self.environ.pop("HTTP_TRANSFER_ENCODING", None)
+            elif variables.get("wsgi.input_terminated"):
+                self._input = self.stdin
+            else:
+                self._input = io.BytesIO()  # a request without a body (D066)
         return self._input
 
     def get_stderr(self) -> Any:
@@ -56,11 +64,6 @@ class SimpleHandler(BaseHandler):
 
     def add_cgi_vars(self) -> None:
         self.environ.update(self.base_env)
-
-    def setup_environ(self) -> None:
-        super().setup_environ()
-        # Whoever finds it decodes the body a second time (dulwich does).
-        self.environ.pop("HTTP_TRANSFER_ENCODING", None)
 
     def before_reading(self) -> Callable[[], object] | None:
         """What is to be done before the first read of the body; for subclasses (S92)."""

@@ -4,8 +4,8 @@ whether the connection goes on.
 Decisions only, as functions of values. The loops that move bytes ask here.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from quaich.protocol.body import Chunked, Length
 from quaich.protocol.errors import ProtocolError
@@ -69,11 +69,8 @@ def persists(version: str, connection: list[str]) -> bool:
 
 # --- The response's body ----------------------------------------------------------------
 
-_SUCCESS: Final = range(200, 300)
 
-
-@dataclass(frozen=True, slots=True)
-class ResponsePlan:
+class ResponsePlan(NamedTuple):
     """How a response goes out.
 
     ``has_body``: content may be sent at all. ``length``: bytes that must follow the head, if
@@ -91,36 +88,54 @@ class ResponsePlan:
     def ends_with_connection(self) -> bool:
         return self.has_body and self.length is None and not self.chunked
 
+    def is_met_by(self, sent: int) -> bool:
+        """``sent`` bytes of content are all that may be sent."""
+        return self.length is not None and sent >= self.length
 
+
+_NOTHING: Final = ResponsePlan(has_body=False, length=0, chunked=False, drop_length=True)
+_NO_CONTENT: Final = ResponsePlan(has_body=False, length=0, chunked=False, drop_length=False)
+_UNTIL_CLOSE: Final = ResponsePlan(has_body=True, length=None, chunked=False, drop_length=False)
+_IN_CHUNKS: Final = ResponsePlan(has_body=True, length=None, chunked=True, drop_length=False)
+
+
+@lru_cache(maxsize=1024)  # the same few recur
 def plan_response(
-    method: str, code: int, content_length: int | None, *, may_chunk: bool
+    method: str, code: str, content_length: str | None, may_chunk: bool
 ) -> ResponsePlan:
     """How a response to ``method`` with status ``code`` is framed (H120-H130).
 
-    ``content_length`` is what the head declares. ``may_chunk``: both sides speak HTTP/1.1 and
-    the transport wants chunks rather than the end of the connection (S79, H127).
+    ``code`` is the three digits of the status, ``content_length`` what the head declares
+    (None, or text that is not a number: nothing). ``may_chunk``: both sides speak HTTP/1.1
+    and the transport wants chunks rather than the end of the connection (S79, H127).
     """
-    if code < 200 or code == 204:
-        return ResponsePlan(has_body=False, length=0, chunked=False, drop_length=True)  # H121
-    if method == "CONNECT" and code in _SUCCESS:
-        return ResponsePlan(has_body=False, length=0, chunked=False, drop_length=True)
-    if method == "HEAD" or code in (205, 304):  # 205: H124
-        return ResponsePlan(has_body=False, length=0, chunked=False, drop_length=False)
-    if content_length is not None:
-        return ResponsePlan(has_body=True, length=content_length, chunked=False, drop_length=False)
-    return ResponsePlan(has_body=True, length=None, chunked=may_chunk, drop_length=False)
+    if is_bodiless(method, code):
+        return _NOTHING  # H121
+    if method == "HEAD" or code in ("304", "205"):  # 205: H124
+        return _NO_CONTENT
+    length = None if content_length is None else parse_decimal(content_length)
+    if length is not None:
+        return ResponsePlan(has_body=True, length=length, chunked=False, drop_length=False)
+    return _IN_CHUNKS if may_chunk else _UNTIL_CLOSE
 
 
-def implied_length(method: str, code: int, total: int | None) -> int | None:
+def is_bodiless(method: str, code: str) -> bool:
+    """The response has no body and says nothing about one (H121, H122)."""
+    return code == "204" or code < "200" or (method == "CONNECT" and code[:1] == "2")
+
+
+def implied_length(method: str, code: str, total: int | None) -> int | None:
     """The Content-Length that a server may add for a response whose content it knows.
 
     ``total`` is the number of bytes of the whole content, or None where it is not known. A
     response to HEAD and a 304 say what GET would have got, so an empty content there says
     nothing (H123, D089, D090).
     """
-    if code < 200 or code in (204, 304) or (method == "CONNECT" and code in _SUCCESS):
+    if code == "200" and total and method != "CONNECT":
+        return total
+    if code == "304" or is_bodiless(method, code):
         return None
-    if code == 205:
+    if code == "205":
         return 0
     if method == "HEAD" and not total:
         return None

@@ -29,8 +29,6 @@ is_token: Final = re.compile(TOKEN).fullmatch
 is_field_value: Final = re.compile(FIELD_VALUE).fullmatch
 match_authority: Final = re.compile(AUTHORITY).fullmatch
 
-_DIGITS = re.compile(r"[0-9]+").fullmatch
-
 
 def parse_decimal(text: str) -> int | None:
     """``1*DIGIT`` as an integer, or None.
@@ -39,9 +37,8 @@ def parse_decimal(text: str) -> int | None:
     ``1_0``, ``' 5'`` and other scripts' digits (D040, D087; H062).
     """
     # 20 digits hold 2**64; more is nobody's length, and huge conversions are quadratic (H063).
-    if len(text) > 20 or _DIGITS(text) is None:
-        return None
-    return int(text)
+    # isdigit() alone is true for other scripts' digits.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
 
 
 def list_members(values: list[str]) -> list[str]:

@@ -30,6 +30,16 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f]").search
 _CODE = re.compile(r"[0-9]{3}").match
 
 
+# Statuses and header items found sound, so that the next response need not look again: the
+# same few recur in every response. Bounded; values that name a person or a session are never
+# kept.
+_sound_statuses: set[str] = set()
+_sound: set[tuple[str, str]] = set()
+_SOUND_MAX = 1024
+_SOUND_VALUE_MAX = 256
+_PRIVATE = frozenset({"set-cookie", "www-authenticate", "authentication-info", "location", "etag"})
+
+
 def status_fault(status: object) -> Fault | None:
     """What is wrong with a status string, ``"NNN Reason"`` (A05, A06, S87).
 
@@ -38,6 +48,8 @@ def status_fault(status: object) -> Fault | None:
     """
     if type(status) is not str:
         return Fault("A05", AssertionError, f"Status must be of type str (got {status!r})")
+    if status in _sound_statuses:
+        return None
     # The three texts that CPython's tests pin, in their order.
     if len(status) < 4:
         return Fault("A05", AssertionError, "Status must be at least 4 characters")
@@ -62,6 +74,8 @@ def status_fault(status: object) -> Fault | None:
             f"Status {status!r} has characters that ISO-8859-1 cannot encode (PEP 3333,"
             " Unicode Issues)",
         )
+    if len(_sound_statuses) < _SOUND_MAX:
+        _sound_statuses.add(status)
     return None
 
 
@@ -75,23 +89,16 @@ def control_fault(text: str, *, name: bool = False) -> Fault | None:
     return None
 
 
-# Header items found sound, so that the next response need not look again: the same few recur
-# in every response. Bounded; values that name a person or a session are never kept.
-_sound: set[tuple[str, str]] = set()
-_SOUND_MAX = 1024
-_SOUND_VALUE_MAX = 256
-_PRIVATE = frozenset({"set-cookie", "www-authenticate", "authentication-info", "location", "etag"})
-
-
-def fields_fault(headers: Iterable[object]) -> Fault | None:
-    """What is wrong with the items of a header list: the first fault found, or None.
+def checked_fields(headers: Iterable[object]) -> list[tuple[str, str]] | Fault:
+    """The items of a header list as a new list, or the first fault found in them.
 
     An item is a tuple of two ``str`` (A08): a token as name (A09), no control character in
     the value (A10), nothing outside ISO-8859-1 (A25), not hop-by-hop (A11); at most one
-    Content-Length, of digits (A37, D087). An empty name passes: ``prometheus_client`` sends
-    ``('', '')``, and the caller drops it.
+    Content-Length, of digits (A37, D087). An item whose name is empty cannot be sent and is
+    left out: ``prometheus_client`` gives ``('', '')``.
     """
-    lengths = 0
+    fields: list[tuple[str, str]] = []
+    has_length = False
     for item in headers:
         if type(item) is not tuple or len(item) != 2:
             return Fault(
@@ -104,28 +111,26 @@ def fields_fault(headers: Iterable[object]) -> Fault | None:
             return Fault("A08", AssertionError, f"Header name must be of type str (got {name!r})")
         if type(value) is not str:
             return Fault("A08", AssertionError, f"Header value must be of type str (got {value!r})")
-        if item in _sound:
-            continue
-        lower = name.lower()
-        fault = _field_fault(name, lower, value)
-        if fault is not None:
-            return fault
-        if lower == "content-length":
-            lengths += 1
-            if parse_decimal(value) is None:
-                return Fault(
-                    "A37",
-                    AssertionError,
-                    f"Content-Length must be a number of bytes, digits only (got {value!r})",
-                )
-            if lengths > 1:
-                return Fault("A37", AssertionError, "Content-Length is given more than once")
-        elif len(_sound) < _SOUND_MAX and len(value) <= _SOUND_VALUE_MAX and lower not in _PRIVATE:
-            _sound.add(item)
-    return None
+        if item not in _sound:
+            lower = name.lower()
+            fault = _field_fault(name, lower, value, has_length)
+            if fault is not None:
+                return fault
+            if not name:
+                continue
+            if lower == "content-length":
+                has_length = True
+            elif (
+                len(_sound) < _SOUND_MAX
+                and len(value) <= _SOUND_VALUE_MAX
+                and lower not in _PRIVATE
+            ):
+                _sound.add(item)
+        fields.append(item)
+    return fields
 
 
-def _field_fault(name: str, lower: str, value: str) -> Fault | None:
+def _field_fault(name: str, lower: str, value: str, has_length: bool) -> Fault | None:
     if is_token(name) is None and name:
         return control_fault(name, name=True) or Fault(
             "A09",
@@ -142,4 +147,36 @@ def _field_fault(name: str, lower: str, value: str) -> Fault | None:
             f"Value of header {name} has characters that ISO-8859-1 cannot encode: {value!r}"
             " (PEP 3333, Unicode Issues)",
         )
+    if lower == "content-length":
+        if parse_decimal(value) is None:
+            return Fault(
+                "A37",
+                AssertionError,
+                f"Content-Length must be a number of bytes, digits only (got {value!r})",
+            )
+        if has_length:
+            return Fault("A37", AssertionError, "Content-Length is given more than once")
     return None
+
+
+def survey(fields: Iterable[tuple[str, str]]) -> tuple[str | None, bool, bool, str]:
+    """What a server must know of a response's header fields, in one pass over them.
+
+    Returns the value of the first Content-Length or None; whether there is a Date; whether
+    there is a Server field (names in any case; S61, S62); and the text of the fields, each on
+    its line, without the empty line that ends them.
+    """
+    content_length: str | None = None
+    has_date = has_server = False
+    text = ""
+    for name, value in fields:
+        lower = name.lower()
+        if lower == "content-length":
+            if content_length is None:
+                content_length = value
+        elif lower == "date":
+            has_date = True
+        elif lower == "server":
+            has_server = True
+        text += f"{name}: {value}\r\n"
+    return content_length, has_date, has_server, text

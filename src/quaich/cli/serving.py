@@ -1,0 +1,146 @@
+"""Serving an application from the command line, for now with :mod:`quaich.simple_server`.
+
+    open_server     resolve, bind, listen; or one line that says why not
+    serve           "Listening on …", then a thread for each connection, until a signal
+
+The only module of the commands that knows the server: the production server takes its place.
+Not here, because they are that server's: worker processes, a bound on threads, and a wait for
+the requests that are still being answered when the signal comes.
+"""
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Final
+
+from quaich import __version__, access_log
+from quaich.cli.address import Address
+from quaich.cli.errors import ConfigurationError
+from quaich.cli.ports import describe_holder
+from quaich.simple_server import ServerHandler, ThreadingWSGIServer, WSGIRequestHandler
+from quaich.types import WSGIApplication
+
+SOFTWARE: Final = f"quaich/{__version__}"
+
+# Seconds without a byte before a connection is closed. It must be more than the 60 that a proxy
+# keeps an idle connection (AWS's load balancer, nginx's upstream keepalive_timeout): the side
+# that sends requests has to be the one that closes, or a request meets a close and is lost.
+# Precedents: nginx to its clients 75, waitress 120, uvicorn and Apache 5, gunicorn 2.
+IDLE_TIMEOUT: Final = 75.0
+
+
+class _Handler(ServerHandler):
+    server_software = SOFTWARE
+
+
+class _RequestHandler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = SOFTWARE
+    server_handler = _Handler
+    timeout = IDLE_TIMEOUT
+    # A response in two sends would wait for the client's delayed acknowledgement, 40 ms.
+    disable_nagle_algorithm = True
+
+    def version_string(self) -> str:
+        return SOFTWARE  # without Python's version, which is nobody's business
+
+
+class Server(ThreadingWSGIServer):
+    """The server behind the commands; :func:`open_server` makes it."""
+
+    # On Windows the option lets a second server take the port as well.
+    allow_reuse_address = os.name == "posix"
+    allow_reuse_port = False  # two servers on one port would share its requests at random
+
+    @property
+    def address(self) -> Address:
+        """The address that is bound, with the real port."""
+        return Address(*self.server_address[:2])  # type: ignore[arg-type]  # typeshed: str | bytes
+
+
+def open_server(application: WSGIApplication, address: Address) -> Server:
+    """A server that listens on ``address``; ConfigurationError if it cannot."""
+    host = _resolve(address)
+    try:
+        server = Server((host, address.port), _RequestHandler)
+    except OSError as error:
+        reason = _bind_fault(error, host, address.port)
+        raise ConfigurationError(f"cannot listen on {address}: {reason}") from error
+    server.set_app(application)
+    return server
+
+
+def _resolve(address: Address) -> str:
+    """The host as a numeric address; of a name's several, the first IPv4 one."""
+    try:
+        found: list[Any] = socket.getaddrinfo(
+            address.host or "0.0.0.0", address.port, type=socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError) as error:  # UnicodeError: a label is too long for IDNA
+        raise ConfigurationError(
+            f"cannot listen on {address}: the host {address.host!r} has no known address"
+        ) from error
+    found.sort(key=lambda info: info[0] != socket.AF_INET)
+    return str(found[0][4][0])
+
+
+def _bind_fault(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"the port is taken, {describe_holder(host, port)}"
+    if error.errno == errno.EACCES:
+        return f"no permission for port {port}; those below 1024 are as a rule the administrator's"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"this host has no address {ipaddress.ip_address(host)}"
+    return error.strerror or str(error)
+
+
+def serve(server: Server) -> None:
+    """Serve until KeyboardInterrupt (see :func:`stop_signals`), then close the server."""
+    with server:
+        print(f"Listening on http://{server.address}", file=sys.stderr, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block, quietly: SIGTERM too, which as process 1 of a container
+    would do nothing. A second signal ends the process at once."""
+    previous: dict[int, Any] = {}
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        for each in previous:
+            signal.signal(each, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        previous[each] = signal.signal(each, stop)
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
+
+
+def configure_access_log(enabled: bool, path: str | None) -> None:
+    """Send the lines of the access log to a file, ``-`` being stdout, or nowhere.
+
+    Without a path they stay where :mod:`quaich.access_log` sends them. To be called when the
+    application is loaded: ``logging.config`` disables the loggers that are there before it.
+    """
+    access_log.logger.disabled = not enabled
+    if not enabled or path is None:
+        return
+    handler: logging.Handler
+    try:
+        handler = logging.StreamHandler(sys.stdout) if path == "-" else logging.FileHandler(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write the access log to {path!r}: {error.strerror}"
+        ) from error
+    access_log.logger.addHandler(handler)
+    access_log.logger.propagate = False
