@@ -234,15 +234,17 @@ class Headers(MutableMapping[str, Any]):
         text = "" if _value is None else self._convert_string_type(_value)
         for key, value in _params.items():
             param = key.replace("_", "-")
+            if not param.isprintable():
+                self._convert_string_type(param, name=True)
             if value is not None:
-                if type(value) is not str or not value.isprintable() or not param.isprintable():
+                if type(value) is not str or not value.isprintable():
                     self._convert_string_type(value)
-                    self._convert_string_type(param, name=True)
                 if not value.isascii():
                     param = _extended_param(param, value)
+                elif '"' in value or "\\" in value:
+                    param = _formatparam(param, value)
                 else:
-                    # _formatparam would make a bare name of an empty value (D112).
-                    param = _formatparam(param, value) if value else f'{param}=""'
+                    param = f'{param}="{value}"'  # also where the value is empty (D112)
             text = f"{text}; {param}" if text else param
         if type(_name) is not str or not _name.isprintable():
             self._convert_string_type(_name, name=True)

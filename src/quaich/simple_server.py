@@ -110,20 +110,22 @@ class ServerHandler(SimpleHandler):
     def _awaits_continue(self, value: bool) -> None:
         self.request_handler.awaits_continue = value
 
-    def finish_headers(self, plan: ResponsePlan) -> None:
+    def finish_headers(self, plan: ResponsePlan) -> bool:
         """On HTTP/1.1, Connection says whether the connection goes on (H105-H107)."""
-        super().finish_headers(plan)
+        changed = super().finish_headers(plan)
         connection, headers = self.request_handler, self.headers
         if self.http_version < "1.1" or headers is None or connection is None:
-            return
+            return changed
         # A client that still waits for 100 may or may not send its content after this (H098).
         if self._awaits_continue or plan.ends_with_connection:
             connection.close_connection = True
-        if "Connection" not in headers:
-            if getattr(connection, "close_connection", True):
-                headers["Connection"] = "close"
-            elif self._protocol == "HTTP/1.0":
-                headers["Connection"] = "keep-alive"
+        if "Connection" in headers:
+            return changed
+        if getattr(connection, "close_connection", True):
+            headers["Connection"] = "close"
+        elif self._protocol == "HTTP/1.0":
+            headers["Connection"] = "keep-alive"
+        return True
 
     def abort(self) -> None:
         """End the connection; where only its end would end the body, by a reset (D096)."""

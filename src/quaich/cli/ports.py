@@ -1,8 +1,8 @@
 """Who holds a TCP port: on Linux from ``/proc``; elsewhere, the command that tells.
 
-    /proc/net/tcp, tcp6     listening sockets: address, user, inode
-    /proc/PID/fd/*          which process has a socket of that inode open, where one may look
-    /proc/PID/cmdline       what it is
+/proc/net/tcp, tcp6     listening sockets: address, user, inode
+/proc/PID/fd/*          which process has a socket of that inode open, where one may look
+/proc/PID/cmdline       what it is
 """
 
 import ipaddress

@@ -111,19 +111,26 @@ def serve(server: Server) -> None:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block, quietly: SIGTERM too, which as process 1 of a container
-    would do nothing. A second signal ends the process at once."""
-    previous: dict[int, Any] = {}
+    """SIGINT and SIGTERM end the block quietly; a second one ends the process at once.
+
+    SIGTERM needs a handler because process 1 of a container ignores it without one.
+    """
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        for each in previous:
+        for each in handlers:
+            handlers[each] = signal.SIG_DFL
             signal.signal(each, signal.SIG_DFL)
         raise KeyboardInterrupt
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        previous[each] = signal.signal(each, stop)
-    with contextlib.suppress(KeyboardInterrupt):
-        yield
+    for each in handlers:
+        signal.signal(each, stop)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
 
 
 def configure_access_log(enabled: bool, path: str | None) -> None:
@@ -135,12 +142,15 @@ def configure_access_log(enabled: bool, path: str | None) -> None:
     access_log.logger.disabled = not enabled
     if not enabled or path is None:
         return
-    handler: logging.Handler
     try:
-        handler = logging.StreamHandler(sys.stdout) if path == "-" else logging.FileHandler(path)
+        handler = (
+            logging.StreamHandler(sys.stdout)
+            if path == "-"
+            else logging.FileHandler(path, encoding="utf-8")
+        )
     except OSError as error:
         raise ConfigurationError(
-            f"cannot write the access log to {path!r}: {error.strerror}"
+            f"--access-logfile: cannot write to {path!r}: {error.strerror}"
         ) from error
     access_log.logger.addHandler(handler)
-    access_log.logger.propagate = False
+    access_log.logger.propagate = False  # only there

@@ -102,9 +102,7 @@ class BaseHandler:
 
     _method = ""  # as the request had it, whatever the application makes of its environ
     _protocol: str | None = None
-    _target: str | None = None
     _start_called = False
-    _iterating = False
     _plan: ResponsePlan | None = None
     _closed: object = None  # the result whose close() has been called
     _peer_fault: BaseException | None = None
@@ -146,7 +144,6 @@ class BaseHandler:
         self.add_cgi_vars()
         self._method = environ.get("REQUEST_METHOD", "")
         self._protocol = environ.get("SERVER_PROTOCOL")
-        self._target = environ.get("REQUEST_URI", environ.get("PATH_INFO"))
 
         environ["wsgi.input"] = self.get_stdin()
         environ["wsgi.errors"] = self.get_stderr()
@@ -172,7 +169,6 @@ class BaseHandler:
             if not usual:
                 check_result(result)
             if usual or not self.result_is_file() or not self.sendfile():
-                self._iterating = True
                 for data in result:
                     # An empty block sends nothing, so it may not send the head (S66, D084).
                     if data or type(data) is not bytes:
@@ -184,7 +180,6 @@ class BaseHandler:
                             and self.bytes_sent >= plan.length
                         ):
                             break  # what the application may still give could not be sent
-                self._iterating = False
                 self.finish_content()
         except BaseException:
             # Only the iterable: after an error, the handler's state is still wanted.
@@ -202,7 +197,8 @@ class BaseHandler:
         An exception of the result's ``close()`` is logged: the response is out (D100).
         """
         try:
-            self._close_result()
+            if type(self.result) is not list:
+                self._close_result()
         finally:
             self.result = self.headers = self.status = None
             self.environ = None  # type: ignore[assignment]  # pinned by wsgiref's contract
@@ -280,7 +276,14 @@ class BaseHandler:
         if not self.headers_sent:
             before = 0
             self.bytes_sent = len(data)  # set_content_length() may want it
-            head = self._head_for_block()
+            cls = type(self)
+            if (
+                cls.send_headers is BaseHandler.send_headers
+                and cls.send_preamble is BaseHandler.send_preamble
+            ):
+                head = self._complete_head()  # goes out in one piece with its block (D094)
+            else:
+                self.send_headers()
         after = before + len(data)
         excess = 0
         plan = self._plan
@@ -311,9 +314,9 @@ class BaseHandler:
             f"the application gave {excess} bytes more than the Content-Length it declared;"
             " they were not sent (PEP 3333, Handling the Content-Length Header)"
         )
-        if not self._iterating:
+        if self.result is None:  # the application has not returned: this is its own write()
             raise AssertionError(message)
-        logger.error("%s %s: %s", self._method, self._target, message)
+        logger.error("%s %s: %s", self._method, self._request_target(), message)
 
     def sendfile(self) -> bool:
         """Send the file in ``self.result`` by a way of the platform, if there is one.
@@ -349,7 +352,7 @@ class BaseHandler:
                 "%s %s: the application declared a Content-Length of %d and gave %d bytes"
                 " (PEP 3333, Handling the Content-Length Header)",
                 self._method,
-                self._target,
+                self._request_target(),
                 plan.length,
                 self.bytes_sent,
             )
@@ -359,16 +362,17 @@ class BaseHandler:
 
     def set_content_length(self) -> None:
         """Set Content-Length if the size of the whole content is known."""
-        length = self._implied_length()
+        length = self._implied_length(self.status[:3] if self.status else "")
         if length is not None and self.headers is not None:
             self.headers["Content-Length"] = length
 
-    def _implied_length(self) -> str | None:
+    def _implied_length(self, code: str) -> str | None:
         total = known_total(self.result, self.bytes_sent)
         if total is None and self.result_is_file():
             total = size_left(getattr(self.result, "filelike", None), read=self.bytes_sent)
-        length = implied_length(self._method, self.status[:3] if self.status else "", total)
-        return None if length is None else str(length)
+        if total is not None:
+            total = implied_length(self._method, code, total)
+        return None if total is None else str(total)
 
     def cleanup_headers(self) -> None:
         """Complete ``self.headers`` before they are sent. For subclasses to extend."""
@@ -386,21 +390,6 @@ class BaseHandler:
             self.send_preamble()
             self._send(bytes(self.headers))  # type: ignore[arg-type]
 
-    def _head_for_block(self) -> bytes:
-        """The head, for write() to send it with its block in one piece (D094).
-
-        Where a subclass has a word in how the head is sent, it has been sent, and this is
-        empty.
-        """
-        cls = type(self)
-        if (
-            cls.send_headers is BaseHandler.send_headers
-            and cls.send_preamble is BaseHandler.send_preamble
-        ):
-            return self._complete_head()
-        self.send_headers()
-        return b""
-
     def _complete_head(self) -> bytes:
         """Complete the headers, decide on the framing, and give the head in bytes.
 
@@ -414,12 +403,13 @@ class BaseHandler:
         cleaned = not ours or cls.cleanup_headers is not BaseHandler.cleanup_headers
         if cleaned:
             self.cleanup_headers()
+        code = self.status[:3] if self.status else ""
         length, has_date, has_server, text = (
             survey(headers._headers) if ours else self._survey_foreign()
         )
         if length is None and not cleaned:
             if cls.set_content_length is BaseHandler.set_content_length:
-                length = self._implied_length()
+                length = self._implied_length(code)
                 if length is not None:
                     headers._headers.append(("Content-Length", length))
                     text += f"Content-Length: {length}\r\n"
@@ -429,12 +419,11 @@ class BaseHandler:
         self.headers_sent = True
         self._plan = plan = plan_response(
             self._method,
-            self.status[:3] if self.status else "",
+            code,
             length,
             self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
         )
-        if cls.finish_headers is not BaseHandler.finish_headers or plan.drop_length or plan.chunked:
-            self.finish_headers(plan)
+        if self.finish_headers(plan):
             _, has_date, has_server, text = (
                 survey(headers._headers) if ours else self._survey_foreign()
             )
@@ -449,8 +438,8 @@ class BaseHandler:
         headers: Any = self.headers
         return headers["Content-Length"], "Date" in headers, "Server" in headers, ""
 
-    def finish_headers(self, plan: ResponsePlan) -> None:
-        """Fit ``self.headers`` to the framing, once that is decided.
+    def finish_headers(self, plan: ResponsePlan) -> bool:
+        """Fit ``self.headers`` to the framing, once that is decided; true if they changed.
 
         The last word on them, after :meth:`cleanup_headers`: for a server to whom the
         connection belongs.
@@ -458,8 +447,10 @@ class BaseHandler:
         headers: Any = self.headers
         if plan.drop_length and "Content-Length" in headers:
             del headers["Content-Length"]
+            return True
         if plan.chunked:
             headers["Transfer-Encoding"] = "chunked"
+        return plan.chunked
 
     def send_preamble(self) -> None:
         """Send status line, Date and Server, or the ``Status:`` field."""
@@ -501,7 +492,6 @@ class BaseHandler:
             return
         # A failed first start_response must not keep the error page from being sent.
         self._start_called = self.headers is not None
-        self._iterating = False
         self.result = self.error_output(self.environ, self.start_response)
         self.finish_response()
 
@@ -523,7 +513,9 @@ class BaseHandler:
         try:
             stderr = self.get_stderr()
             if self._method:
-                stderr.write(f"Exception while handling {self._method} {self._target!r}\n")
+                stderr.write(
+                    f"Exception while handling {self._method} {self._request_target()!r}\n"
+                )
             print_exception(*exc_info, limit=self.traceback_limit, file=stderr)
             stderr.flush()
         finally:
@@ -558,13 +550,18 @@ class BaseHandler:
         )
         return error if writes_itself and isinstance(error, _CLIENT_GONE) else None
 
+    def _request_target(self) -> str:
+        """What was asked for, for the log; "" if nobody knows any more."""
+        variables = getattr(self, "base_env", None) or getattr(self, "environ", None) or {}
+        return str(variables.get("REQUEST_URI") or variables.get("PATH_INFO", ""))
+
     def _request_body(self) -> object:
         """The input stream whose errors are the peer's, if it is ours."""
         return None
 
     def _end_for(self, fault: BaseException) -> None:
         """End the request for a fault of the peer: it is not the application's, so no traceback."""
-        logger.debug("%s %s: %s", self._method, self._target, fault)
+        logger.debug("%s %s: %s", self._method, self._request_target(), fault)
         self._close_result()
         if isinstance(fault, TimeoutError):
             code = 408

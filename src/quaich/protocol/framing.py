@@ -149,15 +149,17 @@ def known_total(result: object, first: int | None) -> int | None:
     (H128); of any other iterable only ``len() == 1`` says something: the first block is all
     (S17, S78). Whatever a foreign ``__len__`` raises means "not known" (D092).
     """
-    if type(result) is list or type(result) is tuple:
-        total = 0
-        for block in result:
-            if type(block) is not bytes:
-                return None
-            total += len(block)
-        return total
     try:
         blocks = len(result)  # type: ignore[arg-type]  # asked of any object on purpose
     except Exception:
         return None
-    return first if blocks == 1 else None
+    if blocks == 1:
+        return first
+    if type(result) is not list and type(result) is not tuple:
+        return None
+    total = 0
+    for block in result:
+        if type(block) is not bytes:
+            return None
+        total += len(block)
+    return total

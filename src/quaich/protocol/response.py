@@ -159,6 +159,9 @@ def _field_fault(name: str, lower: str, value: str, has_length: bool) -> Fault |
     return None
 
 
+_ASKED = frozenset({"content-length", "date", "server"})
+
+
 def survey(fields: Iterable[tuple[str, str]]) -> tuple[str | None, bool, bool, str]:
     """What a server must know of a response's header fields, in one pass over them.
 
@@ -171,12 +174,12 @@ def survey(fields: Iterable[tuple[str, str]]) -> tuple[str | None, bool, bool, s
     text = ""
     for name, value in fields:
         lower = name.lower()
-        if lower == "content-length":
-            if content_length is None:
+        if lower in _ASKED:
+            if lower == "date":
+                has_date = True
+            elif lower == "server":
+                has_server = True
+            elif content_length is None:
                 content_length = value
-        elif lower == "date":
-            has_date = True
-        elif lower == "server":
-            has_server = True
         text += f"{name}: {value}\r\n"
     return content_length, has_date, has_server, text

@@ -1,0 +1,167 @@
+"""What may have been meant by an APP that is wrong: parts of the one line that says so.
+
+Looks at directories and at modules that are imported already; imports nothing.
+"""
+
+import difflib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, Protocol
+
+from quaich.cli.judge import accepts, fault_of
+
+_LIST_MAX: Final = 6  # names in a line
+
+
+class _Spec(Protocol):
+    @property
+    def text(self) -> str: ...
+    @property
+    def expression(self) -> str: ...
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate most like a name, if one is like it at all; case does not count."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """``"; did you mean …?"``, or nothing."""
+    found = nearest(name, candidates)
+    return f"; did you mean {found!r}?" if found else ""
+
+
+# --- Modules and files -------------------------------------------------------------------
+
+
+def no_such_file(path: Path) -> str:
+    """Why a path is no file with an application."""
+    if path.is_dir():
+        return f"{str(path)!r} is a directory; APP is a module, or a file that ends in .py"
+    if path.is_file():
+        return f"{str(path)!r} does not end in .py"
+    with_suffix = Path(f"{path}.py")
+    if with_suffix.is_file():
+        return f"there is no file {str(path)!r}; did you mean {str(with_suffix)!r}?"
+    if not path.parent.is_dir():
+        return f"there is no directory {str(path.parent)!r}"
+    names = [entry.name for entry in path.parent.glob("*.py")]
+    found = nearest(path.name, names)
+    meant = f"; did you mean {str(path.parent / found)!r}?" if found else ""
+    return f"there is no file {str(path)!r}{meant}"
+
+
+def file_for(place: str, expression: str) -> str:
+    """A hint for ``my-app:app`` and the like, which only a file can be called."""
+    if place and Path(f"{place}.py").is_file():
+        return f"; did you mean '{place}.py{':' if expression else ''}{expression}'?"
+    return ""
+
+
+def no_such_module(module: str, missing: str, places: Sequence[str]) -> str:
+    """Why ``module`` cannot be found: ``missing``, a part of it or all, is not there."""
+    parent, _, last = missing.rpartition(".")
+    if parent:
+        package = importlib.util.find_spec(parent)  # in sys.modules by now
+        locations = package.submodule_search_locations if package else None
+        if locations is None:
+            return (
+                f"{parent!r} is a module, not a package, and has no {last!r} in it"
+                f"{_colon_hint(module, parent)}"
+            )
+        meant = did_you_mean(last, _modules_in(locations))
+        return f"package {parent!r} has no module {last!r}{meant}"
+    line = f"there is no module {missing!r}"
+    found = nearest(last, _modules_in(places))
+    if found:
+        return f"{line}; did you mean {found + module[len(missing) :]!r}?"
+    for place in map(Path, places):
+        if place.name == missing:
+            return f"{line} here, but this directory is called so; try --chdir .."
+        for directory in sorted(place.glob("*/")):
+            if any((directory / name).exists() for name in (f"{missing}.py", missing)):
+                return f"{line} here, but in {directory.name}/; try --app-dir {directory.name}"
+    return line
+
+
+def _colon_hint(module: str, parent: str) -> str:
+    rest = module[len(parent) + 1 :]
+    return f"; did you mean '{parent}:{rest}'?"
+
+
+def _modules_in(directories: Iterable[str]) -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(list(directories))]
+
+
+def describe_module(module: ModuleType) -> str:
+    """A module's name and its file, relative where it is below the current directory."""
+    path = getattr(module, "__file__", None)
+    if path is None:
+        directories = list(getattr(module, "__path__", ()))
+        return f"{module.__name__!r}" + (" (a directory)" if directories else "")
+    try:
+        path = Path(path).relative_to(Path.cwd())
+    except (ValueError, OSError):
+        pass
+    return f"{module.__name__!r} ({path})"
+
+
+# --- Names -------------------------------------------------------------------------------
+
+
+def missing_name(value: Any, name: str, spec: _Spec) -> str:
+    """What was meant by a name that ``value`` does not have."""
+    if isinstance(value, ModuleType) and hasattr(value, "__path__"):
+        found = nearest(name, _modules_in(value.__path__))
+        if found == name:  # a module that is not imported
+            rest = spec.expression.partition(".")[2]
+            meant = f"{value.__name__}.{name}{':' if rest else ''}{rest}"
+            return f", but a module of that name; did you mean {meant!r}?"
+    return did_you_mean(name, [each for each in dir(value) if not each.startswith("__")])
+
+
+def what_there_is(module: ModuleType, spec: _Spec) -> str:
+    """What a module without an application of a usual name has instead."""
+    applications, factories, others = [], [], []
+    for name, value in _own_callables(module):
+        if not isinstance(value, type) and fault_of(value, name) is None:
+            applications.append(name)
+        elif inspect.isroutine(value) and accepts(value, 0):
+            factories.append(f"{name}()")
+        else:
+            others.append(name)
+    place = spec.text.rstrip(":")
+    found = [*applications, *factories, *others]
+    if applications or factories:
+        more = f"; it has {_enumerate(found)}" if len(found) > 1 else ""
+        return f"did you mean '{place}:{found[0]}'?{more}".replace("?;", "? Otherwise")
+    if found:
+        return f"it has {_enumerate(found)}"
+    modules = _modules_in(getattr(module, "__path__", ()))
+    if modules:
+        names = [f"{module.__name__}.{name}" for name in modules]
+        return f"its modules are {_enumerate(names)}"
+    return "nothing in it can be called"
+
+
+def _own_callables(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """Public functions and classes that the module defines, and other callable values."""
+    for name, value in vars(module).items():
+        if name.startswith("_") or not callable(value):
+            continue
+        if inspect.isroutine(value) or isinstance(value, type):
+            if getattr(value, "__module__", None) == module.__name__:
+                yield name, value
+        elif type(value).__module__ != "typing":  # Any, Optional, …
+            yield name, value
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    more = len(names) - _LIST_MAX
+    return ", ".join(names[:_LIST_MAX]) + (f" and {more} more" if more > 0 else "")
