@@ -28,8 +28,12 @@ class _FallbackHandler(logging.Handler):
                 return
             above = above.parent if above.propagate else None
         stream = sys.stderr
-        if stream is not None:  # there is none under pythonw
+        if stream is None:  # as under pythonw
+            return
+        try:
             stream.write(record.getMessage() + "\n")
+        except (OSError, ValueError):
+            pass  # closed, or nobody reads it: a request is not to fail for that
 
 
 logger.setLevel(logging.INFO)

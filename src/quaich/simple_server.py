@@ -64,6 +64,9 @@ HEAD_MAX: Final = 256 * 1024
 # Empty lines in front of a request line that are ignored (H005).
 EMPTY_LINES_MAX: Final = 3
 
+# Seconds without a byte after which a client whose request made no sense is not waited for.
+_SILENCE_MAX: Final = 1.0
+
 
 class ServerHandler(SimpleHandler):
     """The handler that :class:`WSGIRequestHandler` runs the application with.
@@ -137,7 +140,17 @@ class ServerHandler(SimpleHandler):
 
     def _end_for(self, fault: BaseException) -> None:
         self.request_handler.close_connection = True  # nobody knows where a next request begins
+        if self.headers_sent and (self._plan is None or self._plan.ends_with_connection):
+            self.request_handler.reset_connection = True
         super()._end_for(fault)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            super()._write(data)
+        except OSError as error:
+            # Also a timeout and the errors of TLS: it is the connection that failed (D008).
+            self._peer_fault = error
+            raise
 
     def _log_request(self) -> None:
         if not self._logged:
@@ -218,7 +231,11 @@ class WSGIServer(HTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print the current exception; a client that went away is none (D019)."""
-        if isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+        error = sys.exception()
+        ssl = sys.modules.get("ssl")
+        if isinstance(error, (ConnectionError, TimeoutError)) or (
+            ssl is not None and isinstance(error, ssl.SSLError)
+        ):
             logger.debug("%s went away", client_address, exc_info=True)
         else:
             super().handle_error(request, client_address)
@@ -259,6 +276,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     unread_body: Input | None = None
     reset_connection = False
     raw_target: str | None = None
+    _refused = False  # where this request ends is not known
 
     # --- The request --------------------------------------------------------------------
 
@@ -309,7 +327,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
 
     def _refuse_long_line(self) -> None:
         self.requestline = self.request_version = self.command = ""
-        self.close_connection = True
+        self.close_connection = self._refused = True
         # RFC 9112, section 3: a method too long is 501, a target too long is 414 (D053).
         method_ends = b" " in self.raw_requestline[: METHOD_MAX + 1]
         self.send_error(414 if method_ends else 501)
@@ -320,10 +338,9 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
         Sets ``requestline``, ``command``, ``path``, ``request_version``, ``headers`` and
         ``close_connection``. False: the request was refused, and the error page is sent.
         """
-        self.command = ""
-        self.path = ""
+        self.requestline = self.command = self.path = ""
         self.raw_target = None
-        self.awaits_continue = self.reset_connection = False
+        self.awaits_continue = self.reset_connection = self._refused = False
         self.unread_body = None
         # An error page has a status line, whatever the request line was (D030).
         self.request_version = "HTTP/1.0"
@@ -331,7 +348,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
         try:
             return self._parse_head()
         except ProtocolError as fault:
-            self.close_connection = True
+            self.close_connection = self._refused = True
             self.send_error(fault.status, None, str(fault))
         except TimeoutError:
             self.close_connection = True
@@ -341,7 +358,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     def _parse_head(self) -> bool:
         raw = self.raw_requestline
         for _ in range(EMPTY_LINES_MAX):
-            if raw.strip(b"\r\n"):
+            if raw not in (b"\r\n", b"\n"):
                 break
             raw = self.rfile.readline(LINE_MAX + 1)
         if not raw:
@@ -376,8 +393,9 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
             self.close_connection = not persists(line.version, headers.get_all("Connection", []))
         self.awaits_continue = expects_continue(line.version, headers.get("Expect", ""))
         if self.awaits_continue and self.protocol_version >= "HTTP/1.1":
-            return self.handle_expect_100()
-        return True
+            self._refused = not self.handle_expect_100()
+            self.close_connection |= self._refused  # whether a body follows is not known
+        return not self._refused
 
     def _read_fields(self) -> list[tuple[str, str]]:
         """The field lines up to the empty line, or to the client's end of stream (H009)."""
@@ -445,50 +463,55 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     # --- The end of the connection ------------------------------------------------------
 
     def finish(self) -> None:
-        if self.unread_body is not None and not self.reset_connection:
-            self._linger(self.unread_body)
         if self.reset_connection and isinstance(self.connection, socket.socket):
             # A body that only the connection's end delimits was broken off: an orderly close
             # would make it look whole (S91).
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             super().finish()
             self.connection.close()  # before the server gets to shut it down in order
-        else:
-            super().finish()
+            return
+        if self.unread_body is not None or self._refused:
+            self._linger(self.unread_body)
+        super().finish()
 
-    def _linger(self, body: Input) -> None:
+    def _linger(self, body: Input | None) -> None:
         """Say that the response is over, and take what the client is still sending.
 
         Closing with unread bytes would reset the connection, and with that the client can
-        lose the response (D005; H110).
+        lose the response (D005; H110). ``body`` is what is left of the request, or None if
+        nobody knows what that is.
         """
         connection = self.connection
         if not isinstance(connection, socket.socket):
             return
         try:
             self.wfile.flush()
-            if not tls_variables(connection):
-                connection.shutdown(socket.SHUT_WR)
+            if tls_variables(connection):
+                body = None  # after this, the bytes come as they are: encrypted
+            connection.shutdown(socket.SHUT_WR)
         except OSError:
             return
-        self._drain(body)
+        if body is not None and (self._drain(body) or not isinstance(body.fault, BodyError)):
+            return
+        self._drain(None)
 
-    def _drain(self, body: Input) -> bool:
-        """Drop the rest of a body; False if it did not end within the limits."""
+    def _drain(self, body: Input | None) -> bool:
+        """Drop the rest of a body, or what comes; False if it did not end within the limits."""
         connection = self.connection
         left, deadline = self.drain_limit, time.monotonic() + self.drain_timeout
+        silence = self.drain_timeout if body is not None else _SILENCE_MAX
         try:
             while left > 0 and (seconds := deadline - time.monotonic()) > 0:
                 if isinstance(connection, socket.socket):
-                    connection.settimeout(seconds)
-                size = body.discard()
+                    connection.settimeout(min(seconds, silence))
+                size = (len(connection.recv(65536)) or None) if body is None else body.discard()
                 if size is None:
                     if isinstance(connection, socket.socket):
                         connection.settimeout(self.timeout)
                     return True
                 left -= size + 1
         except (BodyError, OSError, ValueError):
-            logger.debug("the rest of a request body could not be read", exc_info=True)
+            logger.debug("the rest of a request could not be read", exc_info=True)
         return False
 
     # --- The log ------------------------------------------------------------------------

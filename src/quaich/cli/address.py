@@ -38,16 +38,17 @@ def parse_address(text: str) -> Address:
         host, bracket, rest = text[1:].partition("]")
         if not bracket or ":" not in host or (rest and not rest.startswith(":")):
             raise ValueError("an IPv6 address is written [::1] or [::1]:8000")
-        return Address(host, _parse_port(rest[1:]) if rest else DEFAULT_PORT)
+        return Address(host, parse_port(rest[1:]) if rest else DEFAULT_PORT)
     if text.count(":") > 1:
         raise ValueError("an IPv6 address is written in brackets: [::1] or [::1]:8000")
     host, colon, port = text.partition(":")
     if not text or any(character.isspace() or character in "/?#" for character in host):
         raise ValueError("it takes HOST, HOST:PORT, :PORT or [IPV6]:PORT")
-    return Address(host, _parse_port(port) if colon else DEFAULT_PORT)
+    return Address(host, parse_port(port) if colon else DEFAULT_PORT)
 
 
-def _parse_port(text: str) -> int:
+def parse_port(text: str) -> int:
+    """A port number; ValueError says what it takes."""
     if re.fullmatch("[0-9]{1,5}", text) and int(text) <= PORT_MAX:
         return int(text)
-    raise ValueError(f"{text!r} is no port, which is a number from 0 to {PORT_MAX}")
+    raise ValueError(f"{text!r} is not a port number, which goes from 0 to {PORT_MAX}")

@@ -7,6 +7,7 @@ import difflib
 import importlib.util
 import inspect
 import pkgutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,8 @@ from typing import Any, Final, Protocol
 from quaich.cli.judge import accepts, fault_of
 
 _LIST_MAX: Final = 6  # names in a line
+# How alike two names must be; difflib's own 0.6 takes `err` for what `server` should have been.
+_CUTOFF: Final = 0.7
 
 
 class _Spec(Protocol):
@@ -27,7 +30,7 @@ class _Spec(Protocol):
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like a name, if one is like it at all; case does not count."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=_CUTOFF)
     return by_lower[found[0]] if found else None
 
 
@@ -71,10 +74,9 @@ def no_such_module(module: str, missing: str, places: Sequence[str]) -> str:
         package = importlib.util.find_spec(parent)  # in sys.modules by now
         locations = package.submodule_search_locations if package else None
         if locations is None:
-            return (
-                f"{parent!r} is a module, not a package, and has no {last!r} in it"
-                f"{_colon_hint(module, parent)}"
-            )
+            line = f"{parent!r} is a module, not a package, so there is no module {missing!r}"
+            name = nearest(last, dir(sys.modules[parent]))
+            return f"{line}; did you mean '{parent}:{name}'?" if name else line
         meant = did_you_mean(last, _modules_in(locations))
         return f"package {parent!r} has no module {last!r}{meant}"
     line = f"there is no module {missing!r}"
@@ -85,14 +87,9 @@ def no_such_module(module: str, missing: str, places: Sequence[str]) -> str:
         if place.name == missing:
             return f"{line} here, but this directory is called so; try --chdir .."
         for directory in sorted(place.glob("*/")):
-            if any((directory / name).exists() for name in (f"{missing}.py", missing)):
+            if missing in _modules_in([str(directory)]):
                 return f"{line} here, but in {directory.name}/; try --app-dir {directory.name}"
     return line
-
-
-def _colon_hint(module: str, parent: str) -> str:
-    rest = module[len(parent) + 1 :]
-    return f"; did you mean '{parent}:{rest}'?"
 
 
 def _modules_in(directories: Iterable[str]) -> list[str]:
@@ -136,13 +133,11 @@ def what_there_is(module: ModuleType, spec: _Spec) -> str:
             factories.append(f"{name}()")
         else:
             others.append(name)
-    place = spec.text.rstrip(":")
     found = [*applications, *factories, *others]
-    if applications or factories:
-        more = f"; it has {_enumerate(found)}" if len(found) > 1 else ""
-        return f"did you mean '{place}:{found[0]}'?{more}".replace("?;", "? Otherwise")
     if found:
-        return f"it has {_enumerate(found)}"
+        callable_as_is = applications or factories
+        meant = f"; did you mean '{spec.text}:{found[0]}'?" if callable_as_is else ""
+        return f"it has {_enumerate(found)}{meant}"
     modules = _modules_in(getattr(module, "__path__", ()))
     if modules:
         names = [f"{module.__name__}.{name}" for name in modules]

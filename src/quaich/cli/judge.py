@@ -8,26 +8,30 @@ from types import ModuleType
 from typing import Any
 
 
-def fault_of(candidate: object, name: str) -> str | None:
+def fault_of(candidate: Any, name: str, called: str | None = None) -> str | None:
     """Why ``candidate`` is no WSGI application, on one line; None if it may be one.
 
-    ``name`` is what the person wrote for it; ``name()`` is suggested where that would help.
+    ``name`` is what to call it, ``called`` how to write a call of it, where that may help.
     """
+    called = called or f"{name}()"
     if not callable(candidate):
         return f"{name} is {kind_of(candidate)}, which cannot be called"
     if isinstance(candidate, type):
-        return _fault_of_class(candidate, name)
+        return _fault_of_class(candidate, name, called)
     call = candidate if inspect.isroutine(candidate) else type(candidate).__call__
     if _is_asynchronous(candidate) or _is_asynchronous(call):
         if accepts(candidate, 3):
-            return f"{name} is an ASGI application, and WSGI applications are served here"
-        return f"{name} is a coroutine function, and WSGI calls plain ones"
+            return (
+                f"{name} is an ASGI application, which an ASGI server runs (uvicorn, hypercorn); "
+                "Quaich serves WSGI applications"
+            )
+        return f"{name} is a coroutine function; a WSGI application is a plain one"
     if accepts(candidate, 2):
         return None
     if accepts(candidate, 0):
         return (
             f"{name} takes no arguments, a WSGI application takes environ and start_response; "
-            f"if it makes the application, write {name}()"
+            f"if it makes the application, write {called!r}"
         )
     return (
         f"{name} takes {_parameters(candidate)}, "
@@ -35,7 +39,7 @@ def fault_of(candidate: object, name: str) -> str | None:
     )
 
 
-def _fault_of_class(candidate: type, name: str) -> str | None:
+def _fault_of_class(candidate: Any, name: str, called: str) -> str | None:
     """A class is an application if its instances are the response: it takes both arguments,
     and what it makes can be iterated over (PEP 3333, "The Application/Framework Side")."""
     if type(candidate).__call__ is not type.__call__ or candidate.__new__ is not object.__new__:
@@ -44,11 +48,11 @@ def _fault_of_class(candidate: type, name: str) -> str | None:
         if accepts(candidate, 2):
             return None
     elif "__call__" in dir(candidate) and accepts(candidate, 0):
-        return f"{name} is a class; an instance of it may be the application: {name}()"
+        return f"{name} is a class; if an instance of it is the application, write {called!r}"
     return f"{name} is a class, and its instances are no responses to a WSGI request"
 
 
-def kind_of(value: object) -> str:
+def kind_of(value: Any) -> str:
     """What a value is, in words: "None", "a module", "an int", "a flask.config.Config"."""
     if value is None:
         return "None"
@@ -76,7 +80,7 @@ def accepts(candidate: Any, count: int) -> bool:
     return True
 
 
-def _is_asynchronous(candidate: object) -> bool:
+def _is_asynchronous(candidate: Any) -> bool:
     return inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate)
 
 

@@ -45,6 +45,7 @@ class AppSpec:
     """What APP says. Either ``module`` or ``file`` is set."""
 
     text: str
+    place: str = ""  # the part before the colon
     module: str = ""
     file: Path | None = None
     names: tuple[str, ...] = ()  # empty: look for the usual names
@@ -57,7 +58,10 @@ def load_app(text: str, directories: Sequence[str] = ()) -> WSGIApplication:
 
     The current directory and, before it, ``directories`` become importable.
     """
-    spec = parse_spec(text)
+    try:
+        spec = parse_spec(text)
+    except OSError as error:  # a path that is too long, or not to be looked at
+        _refuse(AppSpec(text), describe(error))
     try:
         places = [*directories, str(Path.cwd())]
     except FileNotFoundError:  # it has been deleted
@@ -66,10 +70,11 @@ def load_app(text: str, directories: Sequence[str] = ()) -> WSGIApplication:
         _put_first(place)
     module = _import(spec, places)
     value, name = _find(module, spec)
+    called = f"{spec.place}:{name}()"
     if spec.arguments is not None:
         value = _call(value, spec)
         name = f"what {spec.expression} returned"
-    fault = fault_of(value, name)
+    fault = fault_of(value, name, called)
     if fault is not None:
         if hasattr(value, "close") and hasattr(value, "cr_frame"):
             value.close()  # a coroutine: no warning that nobody awaited it
@@ -87,12 +92,14 @@ def parse_spec(text: str) -> AppSpec:
         rest, colon, expression = expression.partition(":")
         place = f"{place}:{rest}"
     expression = expression.strip()
-    make = functools.partial(AppSpec, text, expression=expression)
+    make = functools.partial(AppSpec, text, place, expression=expression)
     if place.endswith(".py") or "/" in place or os.sep in place:
         path = Path(place)
         if not place.endswith(".py") or not path.is_file():
             _refuse(AppSpec(text), hints.no_such_file(path))
         make = functools.partial(make, file=path)
+    elif Path(place).is_dir() and not place.isidentifier():
+        _refuse(AppSpec(text), hints.no_such_file(Path(place)))
     elif not all(part.isidentifier() for part in place.split(".")):
         _refuse(AppSpec(text), f"{place!r} is no module name{hints.file_for(place, expression)}")
     else:
@@ -109,7 +116,7 @@ def _parse_expression(
     forms = "after the colon comes a name, NAME.NAME, or a call with literal arguments"
     try:
         node = ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError):  # ValueError: a null byte
+    except (SyntaxError, ValueError, RecursionError):  # ValueError: a null byte
         _refuse(AppSpec(text), forms)
     arguments = None
     if isinstance(node, ast.Call):
@@ -180,7 +187,8 @@ def _import_file(path: Path) -> ModuleType:
     if name in sys.modules or found is not None:
         name = f"quaich_app_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # the suffix is .py
+    assert spec is not None  # the suffix is .py
+    assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -203,8 +211,11 @@ def _cut(trace: TracebackType | None) -> TracebackType | None:
 
 def _fail(spec: AppSpec, what: str, error: BaseException) -> NoReturn:
     """Code of the application raised: its traceback, and a line."""
-    lines = traceback.format_exception(type(error), error, _cut(error.__traceback__))
-    raise LoadError(f"cannot load {spec.text!r}: {what}: {describe(error)}", "".join(lines))
+    trace = _cut(error.__traceback__)
+    report = ""
+    if trace is not None or isinstance(error, SyntaxError):
+        report = "".join(traceback.format_exception(type(error), error, trace))
+    raise LoadError(f"cannot load {spec.text!r}: {what}: {describe(error)}", report) from None
 
 
 # --- The names in it ---------------------------------------------------------------------

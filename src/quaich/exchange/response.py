@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from quaich.protocol.errors import Fault
-from quaich.protocol.response import checked_fields, status_fault
+from quaich.protocol.response import FieldSection, checked_section, status_fault
 
 logger = logging.getLogger("quaich.application")
 
@@ -52,8 +52,9 @@ def check_status(status: object) -> None:
         raise fault.exception()
 
 
-def check_headers(headers: Any) -> list[tuple[str, str]]:
-    """The header list of a start_response call, as a copy of our own (D091).
+def check_headers(headers: Any) -> FieldSection:
+    """The header section that the list of a start_response call makes; its list is a copy
+    (D091).
 
     Raises for everything that must not go out (A07-A11, A25, A37), before anything has (S64).
     A header with an empty name is dropped with a warning: it cannot be sent, and
@@ -64,12 +65,12 @@ def check_headers(headers: Any) -> list[tuple[str, str]]:
             "Headers must be a list of name/value tuples, not"
             f" {type(headers).__name__} (PEP 3333, The start_response() Callable)"
         )
-    fields = checked_fields(headers)
-    if isinstance(fields, Fault):
-        raise fields.exception()
-    if len(fields) != len(headers):
+    section = checked_section(headers)
+    if isinstance(section, Fault):
+        raise section.exception()
+    if len(section[0]) != len(headers):
         logger.warning("A response header without a name was dropped")
-    return fields
+    return section
 
 
 def check_block(data: object) -> None:

@@ -1,8 +1,7 @@
 """The course of one request, as a class of small steps that subclasses override.
 
-The steps decide nothing themselves:
-what start_response accepts, how the body is delimited, what close() owes are functions of
-:mod:`quaich.exchange` and :mod:`quaich.protocol`. ::
+The steps decide nothing themselves: what start_response accepts, how the body is delimited,
+what close() owes are functions of :mod:`quaich.exchange` and :mod:`quaich.protocol`. ::
 
     run
       setup_environ              add_cgi_vars, get_stdin, get_stderr, get_scheme
@@ -17,12 +16,10 @@ what start_response accepts, how the body is delimited, what close() owes are fu
 
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from quaich.exchange.files import size_left
 from quaich.exchange.response import (
     check_block,
     check_headers,
@@ -32,19 +29,13 @@ from quaich.exchange.response import (
     close_result,
 )
 from quaich.handlers.cgi_environ import read_environ
+from quaich.handlers.head import ResponseHead
 from quaich.headers import Headers, of_checked
 from quaich.protocol.body import LAST_CHUNK, encode_chunk
-from quaich.protocol.date import format_imf_fixdate
 from quaich.protocol.errors import ProtocolError
-from quaich.protocol.framing import (
-    ResponsePlan,
-    implied_length,
-    known_total,
-    plan_response,
-)
-from quaich.protocol.response import survey
+from quaich.protocol.framing import implied_length
 from quaich.types import WSGIApplication, WSGIEnvironment
-from quaich.util import FileWrapper, guess_scheme
+from quaich.util import guess_scheme
 
 logger = logging.getLogger("quaich.handlers")
 
@@ -55,7 +46,7 @@ _CLIENT_GONE: Final = (ConnectionAbortedError, BrokenPipeError, ConnectionResetE
 _JOIN_MAX: Final = 64 * 1024
 
 
-class BaseHandler:
+class BaseHandler(ResponseHead):
     """One call of an application; subclasses say where its bytes come from and go to.
 
     A subclass must define :meth:`_write`, :meth:`_flush`, :meth:`get_stdin`,
@@ -68,20 +59,10 @@ class BaseHandler:
     wsgi_multiprocess = True
     wsgi_run_once = False
 
-    origin_server = True
-    """The output goes to the client and not to a gateway: it begins with an HTTP status line,
-    else with a ``Status:`` field."""
-    http_version = "1.0"
-    server_software: str | None = None
-    chunked_output = False
-    """Output of unknown length to an HTTP/1.1 client is chunked instead of ended by closing.
-    For a transport whose connections persist; then ``http_version`` is ``"1.1"``."""
-
     os_environ: dict[str, str] = read_environ()
     """Where each environ begins. The process's environment, as of import."""
 
     # Collaborators.
-    wsgi_file_wrapper: Any = FileWrapper  # None: not offered
     headers_class: Any = Headers
 
     # Error handling.
@@ -91,19 +72,10 @@ class BaseHandler:
     error_body = b"A server error occurred.  Please contact the administrator."
 
     # State of one request, reset by close().
-    environ: WSGIEnvironment
-    status: str | None = None
-    result: Iterable[bytes] | None = None
-    headers: Headers | None = None
-    headers_sent = False
-    bytes_sent = 0  # of content; while the first block is sent, its size
     aborted = False
     """The response was begun and could not be finished; what went out must not look whole."""
 
-    _method = ""  # as the request had it, whatever the application makes of its environ
-    _protocol: str | None = None
     _start_called = False
-    _plan: ResponsePlan | None = None
     _closed: object = None  # the result whose close() has been called
     _peer_fault: BaseException | None = None
 
@@ -139,6 +111,8 @@ class BaseHandler:
 
     def setup_environ(self) -> None:
         """Make ``self.environ`` for one request."""
+        if self._start_called:
+            self._forget()  # an instance used again, whose last request failed midway
         environ: WSGIEnvironment = self.os_environ.copy()
         self.environ = environ
         self.add_cgi_vars()
@@ -200,14 +174,17 @@ class BaseHandler:
             if type(self.result) is not list:
                 self._close_result()
         finally:
-            self.result = self.headers = self.status = None
+            self._forget()
             self.environ = None  # type: ignore[assignment]  # pinned by wsgiref's contract
-            self.bytes_sent = 0
-            self.headers_sent = self._start_called = False
-            self._plan = self._closed = None
-            if self.aborted or self._peer_fault is not None:
-                self.aborted = False
-                self._peer_fault = None
+
+    def _forget(self) -> None:
+        self.result = self.headers = self.status = None
+        self.bytes_sent = 0
+        self.headers_sent = self._start_called = False
+        self._plan = self._closed = None
+        if self.aborted or self._peer_fault is not None:
+            self.aborted = False
+            self._peer_fault = None
 
     def _close_result(self) -> None:
         result = self.result
@@ -245,8 +222,9 @@ class BaseHandler:
                 exc_info = None  # no reference cycle through this frame (S71)
         self._start_called = True
         self._validate_status(status)
-        fields = check_headers(headers)
+        self._section = section = check_headers(headers)
         cls = self.headers_class
+        fields = section[0][:]
         self.headers = of_checked(fields) if cls is Headers else cls(fields)
         self.status = status
         return self.write
@@ -278,8 +256,8 @@ class BaseHandler:
             self.bytes_sent = len(data)  # set_content_length() may want it
             cls = type(self)
             if (
-                cls.send_headers is BaseHandler.send_headers
-                and cls.send_preamble is BaseHandler.send_preamble
+                cls.send_headers is ResponseHead.send_headers
+                and cls.send_preamble is ResponseHead.send_preamble
             ):
                 head = self._complete_head()  # goes out in one piece with its block (D094)
             else:
@@ -310,13 +288,15 @@ class BaseHandler:
             self._report_excess(excess)
 
     def _report_excess(self, excess: int) -> None:
+        if self.result_is_file():
+            return  # a part of a file is a way to use the wrapper (S115)
         message = (
             f"the application gave {excess} bytes more than the Content-Length it declared;"
             " they were not sent (PEP 3333, Handling the Content-Length Header)"
         )
         if self.result is None:  # the application has not returned: this is its own write()
             raise AssertionError(message)
-        logger.error("%s %s: %s", self._method, self._request_target(), message)
+        logger.error("%s %r: %s", self._method, self._request_target(), message)
 
     def sendfile(self) -> bool:
         """Send the file in ``self.result`` by a way of the platform, if there is one.
@@ -349,7 +329,7 @@ class BaseHandler:
             self._send_flush()
         elif plan.length is not None and self.bytes_sent < plan.length:
             logger.error(
-                "%s %s: the application declared a Content-Length of %d and gave %d bytes"
+                "%s %r: the application declared a Content-Length of %d and gave %d bytes"
                 " (PEP 3333, Handling the Content-Length Header)",
                 self._method,
                 self._request_target(),
@@ -357,130 +337,6 @@ class BaseHandler:
                 self.bytes_sent,
             )
             self.abort()
-
-    # --- The head -----------------------------------------------------------------------
-
-    def set_content_length(self) -> None:
-        """Set Content-Length if the size of the whole content is known."""
-        length = self._implied_length(self.status[:3] if self.status else "")
-        if length is not None and self.headers is not None:
-            self.headers["Content-Length"] = length
-
-    def _implied_length(self, code: str) -> str | None:
-        total = known_total(self.result, self.bytes_sent)
-        if total is None and self.result_is_file():
-            total = size_left(getattr(self.result, "filelike", None), read=self.bytes_sent)
-        if total is not None:
-            total = implied_length(self._method, code, total)
-        return None if total is None else str(total)
-
-    def cleanup_headers(self) -> None:
-        """Complete ``self.headers`` before they are sent. For subclasses to extend."""
-        if self.headers is not None and "Content-Length" not in self.headers:
-            self.set_content_length()
-
-    def send_headers(self) -> None:
-        """Send status line and headers; called once, before the first content."""
-        head = self._complete_head()
-        if not head:
-            return
-        if type(self).send_preamble is BaseHandler.send_preamble:
-            self._send(head)
-        else:
-            self.send_preamble()
-            self._send(bytes(self.headers))  # type: ignore[arg-type]
-
-    def _complete_head(self) -> bytes:
-        """Complete the headers, decide on the framing, and give the head in bytes.
-
-        Empty where no head is to be sent. Fields in our own class are looked at in one pass;
-        of another class only what ``wsgiref`` asks of it is used.
-        """
-        cls = type(self)
-        headers: Any = self.headers
-        ours = type(headers) is Headers
-        # Where cleanup_headers() is ours too, what it does is done here, without searching.
-        cleaned = not ours or cls.cleanup_headers is not BaseHandler.cleanup_headers
-        if cleaned:
-            self.cleanup_headers()
-        code = self.status[:3] if self.status else ""
-        length, has_date, has_server, text = (
-            survey(headers._headers) if ours else self._survey_foreign()
-        )
-        if length is None and not cleaned:
-            if cls.set_content_length is BaseHandler.set_content_length:
-                length = self._implied_length(code)
-                if length is not None:
-                    headers._headers.append(("Content-Length", length))
-                    text += f"Content-Length: {length}\r\n"
-            else:
-                self.set_content_length()
-                length, has_date, has_server, text = survey(headers._headers)
-        self.headers_sent = True
-        self._plan = plan = plan_response(
-            self._method,
-            code,
-            length,
-            self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
-        )
-        if self.finish_headers(plan):
-            _, has_date, has_server, text = (
-                survey(headers._headers) if ours else self._survey_foreign()
-            )
-        if self.origin_server and not self.client_is_modern():
-            return b""
-        preamble = self._preamble(has_date, has_server)
-        if ours:
-            return f"{preamble}{text}\r\n".encode("iso-8859-1")
-        return preamble.encode("iso-8859-1") + bytes(headers)
-
-    def _survey_foreign(self) -> tuple[str | None, bool, bool, str]:
-        headers: Any = self.headers
-        return headers["Content-Length"], "Date" in headers, "Server" in headers, ""
-
-    def finish_headers(self, plan: ResponsePlan) -> bool:
-        """Fit ``self.headers`` to the framing, once that is decided; true if they changed.
-
-        The last word on them, after :meth:`cleanup_headers`: for a server to whom the
-        connection belongs.
-        """
-        headers: Any = self.headers
-        if plan.drop_length and "Content-Length" in headers:
-            del headers["Content-Length"]
-            return True
-        if plan.chunked:
-            headers["Transfer-Encoding"] = "chunked"
-        return plan.chunked
-
-    def send_preamble(self) -> None:
-        """Send status line, Date and Server, or the ``Status:`` field."""
-        if self.origin_server and not self.client_is_modern():
-            return
-        headers: Any = self.headers
-        preamble = self._preamble("Date" in headers, "Server" in headers)
-        self._send(preamble.encode("iso-8859-1"))
-
-    def _preamble(self, has_date: bool, has_server: bool) -> str:
-        if not self.origin_server:
-            return f"Status: {self.status}\r\n"
-        text = f"HTTP/{self.http_version} {self.status}\r\n"
-        if not has_date:
-            text += f"Date: {format_imf_fixdate(time.time())}\r\n"
-        if self.server_software and not has_server:
-            text += f"Server: {self.server_software}\r\n"
-        return text
-
-    def result_is_file(self) -> bool:
-        """The result is an instance of :attr:`wsgi_file_wrapper`, if that is a class."""
-        wrapper = self.wsgi_file_wrapper
-        return isinstance(wrapper, type) and isinstance(self.result, wrapper)
-
-    def client_is_modern(self) -> bool:
-        """The client knows status lines and headers: it does not speak HTTP/0.9."""
-        protocol = self._protocol
-        if protocol is None:
-            protocol = self.environ["SERVER_PROTOCOL"]
-        return protocol.upper() != "HTTP/0.9"
 
     # --- Errors -------------------------------------------------------------------------
 
@@ -543,7 +399,7 @@ class BaseHandler:
                 break
             if any(seen is fault for fault in known):
                 return seen
-            seen = seen.__cause__ or seen.__context__
+            seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
         cls = type(self)
         writes_itself = (
             cls.write is not BaseHandler.write or cls.sendfile is not BaseHandler.sendfile
@@ -561,7 +417,7 @@ class BaseHandler:
 
     def _end_for(self, fault: BaseException) -> None:
         """End the request for a fault of the peer: it is not the application's, so no traceback."""
-        logger.debug("%s %s: %s", self._method, self._request_target(), fault)
+        logger.debug("%s %r: %s", self._method, self._request_target(), fault, exc_info=True)
         self._close_result()
         if isinstance(fault, TimeoutError):
             code = 408

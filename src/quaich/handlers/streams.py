@@ -46,12 +46,15 @@ class SimpleHandler(BaseHandler):
 
     def get_stdin(self) -> Any:
         if self._input is None:
-            variables = self.base_env
-            if variables.get("CONTENT_LENGTH") or variables.get("HTTP_TRANSFER_ENCODING"):
-                self._input = self._bounded_input(variables)
-                # Whoever finds it decodes the body a second time (dulwich does).
-                self.environ.pop("HTTP_TRANSFER_ENCODING", None)
-            elif variables.get("wsgi.input_terminated"):
+            # The environ says more than base_env: a subclass may have completed it. There is
+            # none yet if a constructor asks.
+            environ = getattr(self, "environ", None) or self.base_env
+            if environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"):
+                self._input = self._bounded_input(environ)
+                if environ is not self.base_env:
+                    # Whoever finds it decodes the body a second time (dulwich does).
+                    environ.pop("HTTP_TRANSFER_ENCODING", None)
+            elif environ.get("wsgi.input_terminated"):
                 self._input = self.stdin
             else:
                 self._input = io.BytesIO()  # a request without a body (D066)
@@ -64,6 +67,7 @@ class SimpleHandler(BaseHandler):
 
     def add_cgi_vars(self) -> None:
         self.environ.update(self.base_env)
+        self._input = None  # of the request before, if this instance is used again
 
     def before_reading(self) -> Callable[[], object] | None:
         """What is to be done before the first read of the body; for subclasses (S92)."""
@@ -74,7 +78,7 @@ class SimpleHandler(BaseHandler):
             return self.stdin  # a stream that ends where the body ends, already
         decoder = self._body_decoder(variables)
         if decoder is None:
-            return self.stdin
+            return io.BytesIO() if self.stdin is None else self.stdin
         return Input(decoder, file_receiver(self.stdin), self.before_reading())
 
     def _body_decoder(self, variables: WSGIEnvironment) -> Decoder | None:
@@ -106,7 +110,8 @@ class SimpleHandler(BaseHandler):
             DeprecationWarning,
             stacklevel=2,
         )
-        while data := data[written:]:
+        # None is "all of it" here as above: with data[None:] this would never end.
+        while written is not None and (data := data[written:]):
             written = self.stdout.write(data)
 
     def _flush(self) -> None:

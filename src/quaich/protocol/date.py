@@ -15,10 +15,10 @@ _last: tuple[int, str] = (0, "Thu, 01 Jan 1970 00:00:00 GMT")
 def format_imf_fixdate(timestamp: float) -> str:
     """``timestamp`` (seconds since the epoch) as ``Mon, 05 Jun 2006 18:49:54 GMT``."""
     global _last
-    known, text = _last
-    if known <= timestamp < known + 1:
-        return text
     second = math.floor(timestamp)
+    known, text = _last
+    if known == second:
+        return text
     year, month, day, hour, minute, sec, weekday, _, _ = gmtime(second)
     text = (
         f"{WEEKDAYS[weekday]}, {day:02d} {MONTHS[month - 1]} {year:04d}"

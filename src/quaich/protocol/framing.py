@@ -153,7 +153,7 @@ def known_total(result: object, first: int | None) -> int | None:
         blocks = len(result)  # type: ignore[arg-type]  # asked of any object on purpose
     except Exception:
         return None
-    if blocks == 1:
+    if blocks == 1 and first:
         return first
     if type(result) is not list and type(result) is not tuple:
         return None

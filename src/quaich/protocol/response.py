@@ -7,6 +7,7 @@ under ``python -O`` (D078, D079).
 
 import re
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from quaich.protocol.errors import Fault
 from quaich.protocol.grammar import is_field_value, is_token, parse_decimal
@@ -34,7 +35,7 @@ _CODE = re.compile(r"[0-9]{3}").match
 # same few recur in every response. Bounded; values that name a person or a session are never
 # kept.
 _sound_statuses: set[str] = set()
-_sound: set[tuple[str, str]] = set()
+_sound: dict[tuple[str, str], str] = {}  # to its line
 _SOUND_MAX = 1024
 _SOUND_VALUE_MAX = 256
 _PRIVATE = frozenset({"set-cookie", "www-authenticate", "authentication-info", "location", "etag"})
@@ -50,6 +51,9 @@ def status_fault(status: object) -> Fault | None:
         return Fault("A05", AssertionError, f"Status must be of type str (got {status!r})")
     if status in _sound_statuses:
         return None
+    if _CONTROLS(status):
+        # First, and HTAB too, as in CPython since gh-144370.
+        return Fault("A06", ValueError, f"Control characters are not allowed in status: {status!r}")
     # The three texts that CPython's tests pin, in their order.
     if len(status) < 4:
         return Fault("A05", AssertionError, "Status must be at least 4 characters")
@@ -64,10 +68,6 @@ def status_fault(status: object) -> Fault | None:
             f"Status code {status[:3]} cannot be final: a response has a code from 200 to 599",
         )
     if is_field_value(status) is None:
-        if _CONTROLS(status):
-            return Fault(
-                "A06", ValueError, f"Control characters are not allowed in a status: {status!r}"
-            )
         return Fault(
             "A25",
             AssertionError,
@@ -89,8 +89,15 @@ def control_fault(text: str, *, name: bool = False) -> Fault | None:
     return None
 
 
-def checked_fields(headers: Iterable[object]) -> list[tuple[str, str]] | Fault:
-    """The items of a header list as a new list, or the first fault found in them.
+FieldSection: TypeAlias = tuple[list[tuple[str, str]], str | None, bool, bool, str]
+"""A response's header fields and what a server must know of them: the fields as a new list;
+the value of the first Content-Length or None; whether there is a Date, and a Server field
+(names in any case; S61, S62); and the text of the fields, each on its line, without the empty
+line that ends them."""
+
+
+def checked_section(headers: Iterable[object]) -> FieldSection | Fault:
+    """The section that a header list makes, or the first fault found in the list.
 
     An item is a tuple of two ``str`` (A08): a token as name (A09), no control character in
     the value (A10), nothing outside ISO-8859-1 (A25), not hop-by-hop (A11); at most one
@@ -98,7 +105,9 @@ def checked_fields(headers: Iterable[object]) -> list[tuple[str, str]] | Fault:
     left out: ``prometheus_client`` gives ``('', '')``.
     """
     fields: list[tuple[str, str]] = []
-    has_length = False
+    content_length: str | None = None
+    has_date = has_server = False
+    text = ""
     for item in headers:
         if type(item) is not tuple or len(item) != 2:
             return Fault(
@@ -111,23 +120,47 @@ def checked_fields(headers: Iterable[object]) -> list[tuple[str, str]] | Fault:
             return Fault("A08", AssertionError, f"Header name must be of type str (got {name!r})")
         if type(value) is not str:
             return Fault("A08", AssertionError, f"Header value must be of type str (got {value!r})")
-        if item not in _sound:
+        line = _sound.get(item)
+        if line is None:
             lower = name.lower()
-            fault = _field_fault(name, lower, value, has_length)
+            fault = _field_fault(name, lower, value, content_length is not None)
             if fault is not None:
                 return fault
             if not name:
                 continue
+            line = f"{name}: {value}\r\n"
             if lower == "content-length":
-                has_length = True
+                content_length = value
+            elif lower == "date":
+                has_date = True
+            elif lower == "server":
+                has_server = True
             elif (
                 len(_sound) < _SOUND_MAX
                 and len(value) <= _SOUND_VALUE_MAX
                 and lower not in _PRIVATE
             ):
-                _sound.add(item)
+                _sound[item] = line
         fields.append(item)
-    return fields
+        text += line
+    return fields, content_length, has_date, has_server, text
+
+
+def section(fields: list[tuple[str, str]]) -> FieldSection:
+    """The section of fields that have been checked, in one pass over them."""
+    content_length: str | None = None
+    has_date = has_server = False
+    text = ""
+    for name, value in fields:
+        lower = name.lower()
+        if lower == "content-length":
+            content_length = content_length or value
+        elif lower == "date":
+            has_date = True
+        elif lower == "server":
+            has_server = True
+        text += f"{name}: {value}\r\n"
+    return fields[:], content_length, has_date, has_server, text
 
 
 def _field_fault(name: str, lower: str, value: str, has_length: bool) -> Fault | None:
@@ -157,29 +190,3 @@ def _field_fault(name: str, lower: str, value: str, has_length: bool) -> Fault |
         if has_length:
             return Fault("A37", AssertionError, "Content-Length is given more than once")
     return None
-
-
-_ASKED = frozenset({"content-length", "date", "server"})
-
-
-def survey(fields: Iterable[tuple[str, str]]) -> tuple[str | None, bool, bool, str]:
-    """What a server must know of a response's header fields, in one pass over them.
-
-    Returns the value of the first Content-Length or None; whether there is a Date; whether
-    there is a Server field (names in any case; S61, S62); and the text of the fields, each on
-    its line, without the empty line that ends them.
-    """
-    content_length: str | None = None
-    has_date = has_server = False
-    text = ""
-    for name, value in fields:
-        lower = name.lower()
-        if lower in _ASKED:
-            if lower == "date":
-                has_date = True
-            elif lower == "server":
-                has_server = True
-            elif content_length is None:
-                content_length = value
-        text += f"{name}: {value}\r\n"
-    return content_length, has_date, has_server, text

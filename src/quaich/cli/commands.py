@@ -1,0 +1,234 @@
+"""The commands on click: their options, and their errors as lines on stderr.
+
+What they do is elsewhere: :mod:`quaich.cli.load`, :mod:`quaich.cli.serving`.
+"""
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+
+from quaich import __version__
+from quaich.cli.address import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    Address,
+    parse_address,
+    parse_port,
+)
+from quaich.cli.errors import CommandError, ConfigurationError
+from quaich.cli.hints import nearest
+from quaich.cli.load import load_app
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Failure(click.ClickException):
+    """A CommandError on its way through click."""
+
+    def __init__(self, error: CommandError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click reads the instance's
+        self.report = error.report
+        self.hint = ""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"{self.report}quaich: {self.message}{self.hint}", file=file, err=True)
+
+
+@contextlib.contextmanager
+def _errors_as_lines() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise _Failure(error) from error
+
+
+class _ShortForm(click.Group):
+    """``quaich [OPTIONS] APP`` is ``quaich serve [OPTIONS] APP``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {*self.commands, *ctx.help_option_names, "--version"}
+        if not args:
+            args = [*ctx.help_option_names[:1]]
+        elif args[0] not in own:
+            # A command after an option or misspelt is taken for an APP that does not exist.
+            meant = next((word for word in args if word in self.commands), None)
+            if meant is None and args[0].isidentifier():
+                meant = nearest(args[0], self.commands)
+            ctx.obj = f" (the command is written: quaich {meant} …)" if meant else ""
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _Failure as error:
+            error.hint = ctx.obj or ""
+            raise
+        except click.UsageError as error:
+            if not ctx.obj:
+                raise
+            raise click.UsageError(error.format_message() + ctx.obj, error.ctx) from error
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        python = f"{platform.python_implementation()} {platform.python_version()}"
+        click.echo(f"quaich {__version__} ({python}, {platform.system()})")
+        ctx.exit()
+
+
+@click.group(
+    cls=_ShortForm,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    subcommand_metavar="APP | COMMAND …",
+    epilog="Exit codes: 0 a clean stop, 2 a wrong setting, 3 no application to be had, 1 others.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the versions of Quaich and of Python.",
+)
+def quaich() -> None:
+    """Quaich serves WSGI applications.
+
+    "quaich APP" is short for "quaich serve APP", and "python -m quaich" for "quaich".
+
+    \b
+      quaich shop:app                     serve the object app of the module shop
+      quaich -b :9000 'shop:make("de")'   what a function returns, on all interfaces
+      quaich demo                         serve a page to try it out
+    """
+
+
+def _serving_options(command: _Command) -> _Command:
+    """The options of all commands that serve."""
+    for option in (
+        click.option(
+            "--access-log/--no-access-log",
+            default=True,
+            help="Whether to write a line for each request (by default yes, to stderr).",
+        ),
+        click.option(
+            "--access-logfile",
+            metavar="FILE",
+            help="Write these lines to FILE; - is stdout.",
+        ),
+        click.option(
+            "-p",
+            "--port",
+            metavar="PORT",
+            help=f"The port alone; {DEFAULT_PORT} by default.",
+        ),
+        click.option("--host", metavar="HOST", help=f"The host alone; {DEFAULT_HOST} by default."),
+        click.option(
+            "-b",
+            "--bind",
+            metavar="ADDRESS",
+            multiple=True,
+            help="Where to listen: HOST, HOST:PORT, :PORT (all interfaces) or [IPV6]:PORT. "
+            f"Port 0 is any free one. {DEFAULT_HOST}:{DEFAULT_PORT} by default.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _address(bind: tuple[str, ...], host: str | None, port: str | None) -> Address:
+    if not bind:
+        name = DEFAULT_HOST if host is None else host.removeprefix("[").removesuffix("]")
+        try:
+            return Address(name, DEFAULT_PORT if port is None else parse_port(port))
+        except ValueError as error:
+            raise ConfigurationError(f"--port: {error}") from None
+    if host is not None or port is not None:
+        raise ConfigurationError("either --bind or --host and --port, not both")
+    if len(bind) > 1:
+        raise ConfigurationError(f"--bind: {len(bind)} addresses; one is served so far")
+    try:
+        return parse_address(bind[0])
+    except ValueError as error:
+        raise ConfigurationError(f"--bind {bind[0]}: {error}") from None
+
+
+def _serve(
+    load: Callable[[], Any],
+    bind: tuple[str, ...],
+    host: str | None,
+    port: str | None,
+    access_log: bool,
+    access_logfile: str | None,
+) -> None:
+    # Imported here, so that --help and the errors of APP need not wait for it.
+    from quaich.cli import serving
+
+    with serving.stop_signals(), _errors_as_lines():
+        address = _address(bind, host, port)
+        application = load()
+        serving.configure_access_log(access_log, access_logfile)
+        serving.serve(serving.open_server(application, address))
+
+
+@quaich.command()
+@_serving_options
+def demo(**options: Any) -> None:
+    """Serve the demonstration application: a page that shows its environ."""
+
+    def load() -> Any:
+        from quaich.simple_server import demo_app
+
+        return demo_app
+
+    _serve(load, **options)
+
+
+@quaich.command(options_metavar="[OPTIONS]")
+@click.argument("app")
+@_serving_options
+@click.option(
+    "--pythonpath",
+    "--app-dir",
+    "directories",
+    metavar="DIRS",
+    multiple=True,
+    help="Directories to import from, before the current one; separated by commas.",
+)
+@click.option("--chdir", metavar="DIR", help="Change to this directory first.")
+def serve(app: str, chdir: str | None, directories: tuple[str, ...], **options: Any) -> None:
+    """Serve a WSGI application.
+
+    \b
+    APP is one of
+      MODULE:NAME           an object in a module: shop.web:app
+      MODULE                its "application", or else its "app"
+      PATH/FILE.py[:NAME]   the same in a file
+      MODULE:NAME(…)        what a function returns; its arguments are literals
+    Modules are looked for in the current directory first.
+    """
+
+    def load() -> Any:
+        if chdir is not None:
+            try:
+                os.chdir(chdir)
+            except OSError as error:
+                raise ConfigurationError(f"--chdir {chdir}: {error.strerror}") from error
+        places = [place for value in directories for place in _split(value)]
+        for place in places:
+            if not Path(place).is_dir():
+                raise ConfigurationError(f"--pythonpath {place}: there is no such directory")
+        return load_app(app, places)
+
+    _serve(load, **options)
+
+
+def _split(value: str) -> list[str]:
+    """The directories in a value; one with a comma in its name stands alone."""
+    return [value] if Path(value).is_dir() else [place for place in value.split(",") if place]

@@ -1,0 +1,188 @@
+"""The head of a response: which headers are added, how the body is delimited, the bytes.
+
+The first base of :class:`~quaich.handlers.BaseHandler`; a class of its own for the reader, not
+for use. Subclasses override its steps one by one, so each is a method; where none is
+overridden, :meth:`ResponseHead._complete_head` goes through the headers once.
+"""
+
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from quaich.exchange.files import size_left
+from quaich.headers import Headers
+from quaich.protocol.date import format_imf_fixdate
+from quaich.protocol.framing import ResponsePlan, implied_length, known_total, plan_response
+from quaich.protocol.response import FieldSection, section
+from quaich.types import WSGIEnvironment
+from quaich.util import FileWrapper
+
+
+@lru_cache(maxsize=64)  # the same for a second
+def _origin_preamble(
+    http_version: str, status: str, second: int | None, software: str | None
+) -> str:
+    """Status line, Date for ``second`` and Server for ``software``, where they are given."""
+    date = "" if second is None else f"Date: {format_imf_fixdate(second)}\r\n"
+    server = f"Server: {software}\r\n" if software else ""
+    return f"HTTP/{http_version} {status}\r\n{date}{server}"
+
+
+class ResponseHead:
+    """Status and headers of one response, from start_response to the bytes that are sent."""
+
+    # Configuration.
+    origin_server = True
+    """The output goes to the client and not to a gateway: it begins with an HTTP status line,
+    else with a ``Status:`` field."""
+    http_version = "1.0"
+    server_software: str | None = None
+    chunked_output = False
+    """Output of unknown length to an HTTP/1.1 client is chunked instead of ended by closing.
+    For a transport whose connections persist; then ``http_version`` is ``"1.1"``."""
+
+    wsgi_file_wrapper: Any = FileWrapper  # None: not offered
+
+    # State of one request.
+    environ: WSGIEnvironment
+    status: str | None = None
+    result: Iterable[bytes] | None = None
+    headers: Headers | None = None
+    headers_sent = False
+    bytes_sent = 0  # of content; while the first block is sent, its size
+
+    _method = ""  # as the request had it, whatever the application makes of its environ
+    _protocol: str | None = None
+    _section: FieldSection | None = None  # self.headers as start_response got them
+    _plan: ResponsePlan | None = None
+
+    def set_content_length(self) -> None:
+        """Set Content-Length if the size of the whole content is known."""
+        length = self._implied_length(self.status[:3] if self.status else "")
+        if length is not None and self.headers is not None:
+            self.headers["Content-Length"] = length
+
+    def _implied_length(self, code: str) -> str | None:
+        total = known_total(self.result, self.bytes_sent)
+        if total is None and self.result_is_file():
+            total = size_left(getattr(self.result, "filelike", None), read=self.bytes_sent)
+        if total is not None:
+            total = implied_length(self._method, code, total)
+        return None if total is None else str(total)
+
+    def cleanup_headers(self) -> None:
+        """Complete ``self.headers`` before they are sent. For subclasses to extend."""
+        if self.headers is not None and "Content-Length" not in self.headers:
+            self.set_content_length()
+
+    def send_headers(self) -> None:
+        """Send status line and headers; called once, before the first content."""
+        head = self._complete_head()
+        if not head:
+            return
+        if type(self).send_preamble is ResponseHead.send_preamble:
+            self._send(head)
+        else:
+            self.send_preamble()
+            self._send(bytes(self.headers))  # type: ignore[arg-type]
+
+    def _complete_head(self) -> bytes:
+        """Complete the headers, decide on the framing, and give the head in bytes.
+
+        Empty where no head is to be sent. Fields in our own class are looked at in one pass;
+        of another class only what ``wsgiref`` asks of it is used.
+        """
+        cls = type(self)
+        headers: Any = self.headers
+        ours = type(headers) is Headers
+        # Where cleanup_headers() is ours too, what it does is done here, without searching.
+        cleaned = not ours or cls.cleanup_headers is not ResponseHead.cleanup_headers
+        if cleaned:
+            self.cleanup_headers()
+        code = self.status[:3] if self.status else ""
+        known = self._section
+        if not ours or known is None or known[0] != headers._headers:
+            known = self._known_section(ours)
+        _, length, has_date, has_server, text = known
+        if length is None and not cleaned:
+            if cls.set_content_length is ResponseHead.set_content_length:
+                length = self._implied_length(code)
+                if length is not None:
+                    headers._headers.append(("Content-Length", length))
+                    text += f"Content-Length: {length}\r\n"
+            else:
+                self.set_content_length()
+                _, length, has_date, has_server, text = self._known_section(ours)
+        self.headers_sent = True
+        self._plan = plan = plan_response(
+            self._method,
+            code,
+            length,
+            self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
+        )
+        if self.finish_headers(plan):
+            _, _, has_date, has_server, text = self._known_section(ours)
+        if self.origin_server and not self.client_is_modern():
+            return b""
+        preamble = self._preamble(has_date, has_server)
+        if ours:
+            return f"{preamble}{text}\r\n".encode("iso-8859-1")
+        return preamble.encode("iso-8859-1") + bytes(headers)
+
+    def _known_section(self, ours: bool) -> FieldSection:
+        """``self.headers`` as a section, where they are not any more what was checked."""
+        headers: Any = self.headers
+        if ours:
+            return section(headers._headers)
+        # Of another class, only what wsgiref asks of it is used: there is no get().
+        length = headers["Content-Length"] if "Content-Length" in headers else None  # noqa: SIM401
+        return [], length, "Date" in headers, "Server" in headers, ""
+
+    def finish_headers(self, plan: ResponsePlan) -> bool:
+        """Fit ``self.headers`` to the framing, once that is decided; true if they changed.
+
+        The last word on them, after :meth:`cleanup_headers`: for a server to whom the
+        connection belongs.
+        """
+        headers: Any = self.headers
+        if plan.drop_length and "Content-Length" in headers:
+            del headers["Content-Length"]
+            return True
+        if plan.chunked:
+            headers["Transfer-Encoding"] = "chunked"
+        return plan.chunked
+
+    def send_preamble(self) -> None:
+        """Send status line, Date and Server, or the ``Status:`` field."""
+        if self.origin_server and not self.client_is_modern():
+            return
+        headers: Any = self.headers
+        preamble = self._preamble("Date" in headers, "Server" in headers)
+        self._send(preamble.encode("iso-8859-1"))
+
+    def _preamble(self, has_date: bool, has_server: bool) -> str:
+        if not self.origin_server:
+            return f"Status: {self.status}\r\n"
+        return _origin_preamble(
+            self.http_version,
+            self.status,
+            None if has_date else int(time.time()),
+            None if has_server else self.server_software,
+        )
+
+    def result_is_file(self) -> bool:
+        """The result is an instance of :attr:`wsgi_file_wrapper`, if that is a class."""
+        wrapper = self.wsgi_file_wrapper
+        return isinstance(wrapper, type) and isinstance(self.result, wrapper)
+
+    def client_is_modern(self) -> bool:
+        """The client knows status lines and headers: it does not speak HTTP/0.9."""
+        protocol = self._protocol
+        if protocol is None:
+            protocol = self.environ["SERVER_PROTOCOL"]
+        return protocol.upper() != "HTTP/0.9"
+
+    def _send(self, data: bytes) -> None:
+        """Send bytes; defined by ResponseHead."""
+        raise NotImplementedError
