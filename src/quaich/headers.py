@@ -5,7 +5,7 @@ The interface is that of ``wsgiref.headers``: names are case-insensitive, a miss
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any, overload
 from urllib.parse import quote
 
@@ -208,13 +208,13 @@ class Headers(MutableMapping[str, Any]):
         self._headers.clear()
 
     def update(self, other: Any = (), /, **kwargs: str) -> None:
-        """Set fields from a mapping, from pairs, and from keywords.
+        """Set fields from what has ``items()``, from pairs, and from keywords.
 
         A name that occurs several times in ``other`` keeps all its values, in place of those
         it had here. Nothing is changed if one of them is bad.
         """
         pairs: Iterable[tuple[str, str]] = (
-            list(other.items()) if isinstance(other, Mapping) else list(other)
+            list(other.items()) if hasattr(other, "items") else list(other)
         )
         checked = [self._check(name, value) for name, value in [*pairs, *kwargs.items()]]
         replaced = {name.lower() for name, _ in checked}
@@ -231,7 +231,7 @@ class Headers(MutableMapping[str, Any]):
 
             h.add_header("content-disposition", "attachment", filename="bud.gif")
         """
-        text = "" if _value is None else self._convert_string_type(_value)
+        text = None if _value is None else self._convert_string_type(_value)
         for key, value in _params.items():
             param = key.replace("_", "-")
             if not param.isprintable():
@@ -245,10 +245,10 @@ class Headers(MutableMapping[str, Any]):
                     param = _formatparam(param, value)
                 else:
                     param = f'{param}="{value}"'  # also where the value is empty (D112)
-            text = f"{text}; {param}" if text else param
+            text = param if text is None else f"{text}; {param}"
         if type(_name) is not str or not _name.isprintable():
             self._convert_string_type(_name, name=True)
-        self._headers.append((_name, text))
+        self._headers.append((_name, text or ""))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._headers!r})"

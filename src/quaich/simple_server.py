@@ -80,6 +80,11 @@ class ServerHandler(SimpleHandler):
     os_environ: dict[str, str] = {}
 
     request_handler: Any = None
+    connection_field = False
+    """An HTTP/1.1 response without a Connection field gets one that says whether the
+    connection goes on. Off for those who have a ``handle()`` of their own: Django's tests
+    count on there being none."""
+
     _logged = False
 
     def run(self, application: WSGIApplication) -> None:
@@ -122,7 +127,7 @@ class ServerHandler(SimpleHandler):
         # A client that still waits for 100 may or may not send its content after this (H098).
         if self._awaits_continue or plan.ends_with_connection:
             connection.close_connection = True
-        if "Connection" in headers:
+        if "Connection" in headers or not self.connection_field:
             return changed
         if getattr(connection, "close_connection", True):
             headers["Connection"] = "close"
@@ -313,6 +318,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
             multiprocess=_forks(self.server),
         )
         handler.request_handler = self
+        handler.connection_field = True
         if self.protocol_version >= "HTTP/1.1":
             handler.http_version = "1.1"
             handler.chunked_output = True
@@ -463,16 +469,23 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     # --- The end of the connection ------------------------------------------------------
 
     def finish(self) -> None:
-        if self.reset_connection and isinstance(self.connection, socket.socket):
+        connection = self._socket
+        if self.reset_connection and connection is not None:
             # A body that only the connection's end delimits was broken off: an orderly close
             # would make it look whole (S91).
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             super().finish()
-            self.connection.close()  # before the server gets to shut it down in order
+            connection.close()  # before the server gets to shut it down in order
             return
         if self.unread_body is not None or self._refused:
             self._linger(self.unread_body)
         super().finish()
+
+    @property
+    def _socket(self) -> socket.socket | None:
+        """The connection, if it is one: programs' tests have files, or nothing at all."""
+        connection = getattr(self, "connection", None)
+        return connection if isinstance(connection, socket.socket) else None
 
     def _linger(self, body: Input | None) -> None:
         """Say that the response is over, and take what the client is still sending.
@@ -481,8 +494,8 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
         lose the response (D005; H110). ``body`` is what is left of the request, or None if
         nobody knows what that is.
         """
-        connection = self.connection
-        if not isinstance(connection, socket.socket):
+        connection = self._socket
+        if connection is None:
             return
         try:
             self.wfile.flush()
@@ -497,16 +510,19 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
 
     def _drain(self, body: Input | None) -> bool:
         """Drop the rest of a body, or what comes; False if it did not end within the limits."""
-        connection = self.connection
+        connection = self._socket
         left, deadline = self.drain_limit, time.monotonic() + self.drain_timeout
         silence = self.drain_timeout if body is not None else _SILENCE_MAX
         try:
             while left > 0 and (seconds := deadline - time.monotonic()) > 0:
-                if isinstance(connection, socket.socket):
+                if connection is not None:
                     connection.settimeout(min(seconds, silence))
-                size = (len(connection.recv(65536)) or None) if body is None else body.discard()
+                if body is not None:
+                    size = body.discard()
+                else:
+                    size = len(connection.recv(65536)) or None if connection is not None else None
                 if size is None:
-                    if isinstance(connection, socket.socket):
+                    if connection is not None:
                         connection.settimeout(self.timeout)
                     return True
                 left -= size + 1

@@ -29,8 +29,11 @@ class _Spec(Protocol):
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like a name, if one is like it at all; case does not count."""
+    name = name.lower()
     by_lower = {candidate.lower(): candidate for candidate in candidates}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=_CUTOFF)
+    # Letters in the wrong order make a short name very unlike the right one.
+    found = [each for each in by_lower if sorted(each) == sorted(name)]
+    found = found or difflib.get_close_matches(name, by_lower, n=1, cutoff=_CUTOFF)
     return by_lower[found[0]] if found else None
 
 

@@ -98,7 +98,7 @@ def parse_spec(text: str) -> AppSpec:
         if not place.endswith(".py") or not path.is_file():
             _refuse(AppSpec(text), hints.no_such_file(path))
         make = functools.partial(make, file=path)
-    elif Path(place).is_dir() and not place.isidentifier():
+    elif place and not place.isidentifier() and Path(place).is_dir():
         _refuse(AppSpec(text), hints.no_such_file(Path(place)))
     elif not all(part.isidentifier() for part in place.split(".")):
         _refuse(AppSpec(text), f"{place!r} is no module name{hints.file_for(place, expression)}")

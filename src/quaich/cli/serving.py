@@ -2,10 +2,10 @@
 
     open_server     resolve, bind, listen; or one line that says why not
     serve           "Listening on …", then a thread for each connection, until a signal
+    Server.drain    idle connections are closed, the requests under way get their responses
 
 The only module of the commands that knows the server: the production server takes its place.
-Not here, because they are that server's: worker processes, a bound on threads, and a wait for
-the requests that are still being answered when the signal comes.
+Not here, because they are that server's: worker processes, a bound on threads.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
@@ -35,6 +36,10 @@ SOFTWARE: Final = f"quaich/{__version__}"
 # Precedents: nginx to its clients 75, waitress 120, uvicorn and Apache 5, gunicorn 2.
 IDLE_TIMEOUT: Final = 75.0
 
+# Seconds that requests under way have to end when the server stops. Docker kills 10 s after its
+# SIGTERM, and who presses Ctrl-C is waiting. Precedents: gunicorn 30, Kubernetes 30, werkzeug 0.
+DRAIN_TIMEOUT: Final = 5.0
+
 
 class _Handler(ServerHandler):
     server_software = SOFTWARE
@@ -51,25 +56,83 @@ class _RequestHandler(WSGIRequestHandler):
     def version_string(self) -> str:
         return SOFTWARE  # without Python's version, which is nobody's business
 
+    def handle_one_request(self) -> None:
+        self.server.set_idle(self.connection)
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        self.server.set_busy(self.connection)
+        parsed = super().parse_request()
+        if self.server.stopping:
+            self.close_connection = True  # said in the response
+        return parsed
+
 
 class Server(ThreadingWSGIServer):
-    """The server behind the commands; :func:`open_server` makes it."""
+    """The server behind the commands; :func:`open_server` makes it.
+
+    The main thread accepts; each connection is then its thread's. What both look at,
+    ``stopping`` and who is idle, is changed under the lock only.
+    """
 
     # On Windows the option lets a second server take the port as well.
     allow_reuse_address = os.name == "posix"
     allow_reuse_port = False  # two servers on one port would share its requests at random
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.stopping = False
+        self._idle: dict[socket.socket, bool] = {}  # of every open connection
+        self._changed = threading.Condition()
+        super().__init__(address, _RequestHandler)
 
     @property
     def address(self) -> Address:
         """The address that is bound, with the real port."""
         return Address(*self.server_address[:2])  # type: ignore[arg-type]  # typeshed: str | bytes
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.set_busy(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._changed:
+            self._idle.pop(request, None)
+            self._changed.notify_all()
+        super().shutdown_request(request)
+
+    def set_busy(self, connection: socket.socket) -> None:
+        """A request has begun to arrive, or may have."""
+        with self._changed:
+            self._idle[connection] = False
+
+    def set_idle(self, connection: socket.socket) -> None:
+        """The connection waits for a request."""
+        with self._changed:
+            self._idle[connection] = True
+            if self.stopping:
+                _stop_reading(connection)
+
+    def drain(self, seconds: float) -> None:
+        """Let every connection end: those without a request now, the others after theirs."""
+        with self._changed:
+            self.stopping = True
+            for connection, idle in self._idle.items():
+                if idle:
+                    _stop_reading(connection)
+            self._changed.wait_for(lambda: not self._idle, seconds)
+
+
+def _stop_reading(connection: socket.socket) -> None:
+    """The thread that waits for a request gets those bytes that have arrived, then the end."""
+    with contextlib.suppress(OSError):  # the client has closed it
+        connection.shutdown(socket.SHUT_RD)
+
 
 def open_server(application: WSGIApplication, address: Address) -> Server:
     """A server that listens on ``address``; ConfigurationError if it cannot."""
     host = _resolve(address)
     try:
-        server = Server((host, address.port), _RequestHandler)
+        server = Server((host, address.port))
     except OSError as error:
         reason = _bind_fault(error, host, address.port)
         raise ConfigurationError(f"cannot listen on {address}: {reason}") from error
@@ -102,11 +165,12 @@ def _bind_fault(error: OSError, host: str, port: int) -> str:
 
 
 def serve(server: Server) -> None:
-    """Serve until KeyboardInterrupt (see :func:`stop_signals`), then close the server."""
+    """Serve until KeyboardInterrupt (see :func:`stop_signals`); then end what is under way."""
     with server:
         print(f"Listening on http://{server.address}", file=sys.stderr, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
+    server.drain(DRAIN_TIMEOUT)
 
 
 @contextlib.contextmanager

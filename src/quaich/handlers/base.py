@@ -75,6 +75,7 @@ class BaseHandler(ResponseHead):
     aborted = False
     """The response was begun and could not be finished; what went out must not look whole."""
 
+    _end = ""  # "broken off" or "complete": nothing may be sent any more, whatever fails
     _start_called = False
     _closed: object = None  # the result whose close() has been called
     _peer_fault: BaseException | None = None
@@ -102,17 +103,18 @@ class BaseHandler(ResponseHead):
                     self._end_for(fault)
             except Exception as second:
                 fault = self._fault_of_peer(second)
-                self._close_quietly()
+                self._give_up()
                 if fault is None:
                     raise
         except BaseException:
-            self._close_quietly()
+            self._give_up()
             raise
 
     def setup_environ(self) -> None:
         """Make ``self.environ`` for one request."""
         if self._start_called:
             self._forget()  # an instance used again, whose last request failed midway
+        self._end = ""
         environ: WSGIEnvironment = self.os_environ.copy()
         self.environ = environ
         self.add_cgi_vars()
@@ -159,6 +161,7 @@ class BaseHandler(ResponseHead):
             # Only the iterable: after an error, the handler's state is still wanted.
             self._close_result()
             raise
+        self._end = "complete"
         self.close()
 
     def get_scheme(self) -> str:
@@ -170,6 +173,8 @@ class BaseHandler(ResponseHead):
 
         An exception of the result's ``close()`` is logged: the response is out (D100).
         """
+        if self.headers_sent and not self._end:
+            self._end = "broken off"
         try:
             if type(self.result) is not list:
                 self._close_result()
@@ -196,12 +201,17 @@ class BaseHandler(ResponseHead):
         except Exception:
             self.log_exception(sys.exc_info())
 
-    def _close_quietly(self) -> None:
-        """close(), for the way out of an error that matters more than one in here."""
-        try:
-            self.close()
-        except Exception:
-            logger.debug("closing after an error failed", exc_info=True)
+    def _give_up(self) -> None:
+        """abort() what was begun, and close(): for the way out of an error that matters more
+        than one in here."""
+        steps = [self.close, lambda: BaseHandler.close(self)]
+        if self.headers_sent and not self._end:
+            steps.insert(0, self.abort)
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                logger.debug("closing after an error failed", exc_info=True)
 
     # --- start_response and write -------------------------------------------------------
 
@@ -343,7 +353,11 @@ class BaseHandler(ResponseHead):
     def handle_error(self) -> None:
         """Log the current exception and answer with an error page, if nothing was sent yet."""
         self.log_exception(sys.exc_info())
-        if self.headers_sent:
+        if self._end == "complete":
+            # It was close() that failed: a page behind the response would be the next one's.
+            BaseHandler.close(self)
+            return
+        if self.headers_sent or self._end:
             self.abort()
             return
         # A failed first start_response must not keep the error page from being sent.

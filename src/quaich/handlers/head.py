@@ -149,6 +149,9 @@ class ResponseHead:
         if plan.drop_length and "Content-Length" in headers:
             del headers["Content-Length"]
             return True
+        if not plan.has_body and self.status is not None and self.status.startswith("205"):
+            headers["Content-Length"] = "0"  # unlike 204, its end is found by its fields (H124)
+            return True
         if plan.chunked:
             headers["Transfer-Encoding"] = "chunked"
         return plan.chunked

@@ -205,20 +205,20 @@ class Chunked:
             if start not in (b"", b"\r"):
                 raise _bad("H082", "a chunk's data is not followed by CRLF")
         else:
-            self._check_size(len(start))
+            self._check_size(len(start) - start.endswith(b"\r"))
         self._buffer = start
 
     def _complete(self, line: bytes) -> bytes:
         """The line without its CRLF."""
         if self._state == _DATA_END and line != b"\r\n":
             raise _bad("H082", "a chunk's data is not followed by CRLF")
-        self._check_size(len(line) - 1)
+        self._check_size(len(line) - (2 if line[-2:] == b"\r\n" else 1))
         if line[-2:] != b"\r\n":
             raise _bad("H083", "a line of the chunked framing ends with a bare LF, not CRLF")
         return line[:-2]
 
     def _check_size(self, size: int) -> None:
-        """``size``: bytes of the current line so far, without its LF."""
+        """``size``: bytes of the current line so far, without its line end."""
         if self._state == _SIZE and size > self._limits.size_line:
             raise _bad("H086", f"a chunk-size line is longer than {self._limits.size_line} bytes")
         if self._state == _TRAILER and self._trailer_bytes + size > self._limits.trailer_section:
@@ -241,9 +241,7 @@ class Chunked:
     def _size_line(self, line: bytes) -> None:
         match = _SIZE_LINE(line)
         if match is None:
-            raise _bad(
-                "H080", "a chunk size is not 1 to 16 hexadecimal digits, with extensions at most"
-            )
+            raise _size_line_error(line)
         size, extensions = match.groups()
         self._extensions += len(extensions)
         if self._extensions > self._limits.extensions:
@@ -272,6 +270,16 @@ class Chunked:
     def incomplete(self) -> IncompleteBody:
         """The error for a peer that stops here."""
         return IncompleteBody("H091", 400, "the chunked request body ended before its last chunk")
+
+
+def _size_line_error(line: bytes) -> BodyError:
+    """Which rule the line breaks; the order is that of the line."""
+    rest = line.lstrip(b"0123456789ABCDEFabcdef")
+    if len(line) - len(rest) > 16:
+        return _bad("H081", "a chunk size has more than 16 digits")
+    if len(line) > len(rest) and rest.lstrip(b" \t").startswith(b";"):
+        return _bad("H084", "a chunk extension is malformed")
+    return _bad("H080", "a chunk size is not hexadecimal digits, with extensions at most")
 
 
 def _bad(rule: str, message: str) -> BodyError:

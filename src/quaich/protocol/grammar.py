@@ -17,10 +17,26 @@ QUOTED_STRING: Final = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7
 # field-value = *field-content; field-vchar = VCHAR / obs-text          RFC 9110, section 5.5
 FIELD_VALUE: Final = r"[\t\x20-\x7e\x80-\xff]*"
 
+# h16 = 1*4HEXDIG; ls32 = ( h16 ":" h16 ) / IPv4address;
+# IPv6address = 6( h16 ":" ) ls32 / [ *n( h16 ":" ) h16 ] "::" (5-n)( h16 ":" ) ls32 / …
+#                                                                       RFC 3986, section 3.2.2
+_H16 = r"[0-9A-Fa-f]{1,4}"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_LS32 = rf"(?:{_H16}:{_H16}|{_OCTET}(?:\.{_OCTET}){{3}})"
+_IPV6 = "|".join(
+    [rf"(?:{_H16}:){{6}}{_LS32}", rf"::(?:{_H16}:){{5}}{_LS32}"]
+    + [
+        rf"(?:(?:{_H16}:){{0,{before}}}{_H16})?::(?:{_H16}:){{{4 - before}}}{_LS32}"
+        for before in range(5)
+    ]
+    + [rf"(?:(?:{_H16}:){{0,5}}{_H16})?::{_H16}", rf"(?:(?:{_H16}:){{0,6}}{_H16})?::"]
+)
+
 # uri-host [ ":" port ]; uri-host = IP-literal / IPv4address / reg-name  RFC 9110, section 4.2;
 # reg-name = *( unreserved / pct-encoded / sub-delims )                 RFC 3986, section 3.2.2
 AUTHORITY: Final = (
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|\[[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+\]"
+    rf"(?P<host>\[(?:{_IPV6})\]"
+    r"|\[[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+\]"
     r"|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)"
     r"(?::(?P<port>[0-9]*))?"
 )
