@@ -123,7 +123,8 @@ def shift_path_info(environ: WSGIEnvironment) -> str | None:
     script_name = f"{environ.get('SCRIPT_NAME', '')}/{name}"
     if not name or "/." in script_name or "//" in script_name or script_name[0] != "/":
         script_name = posixpath.normpath(script_name).removesuffix("/")
-    environ["SCRIPT_NAME"] = script_name if name else script_name + "/"
+    # Of two slashes at the start, which normpath() leaves, one may be there still.
+    environ["SCRIPT_NAME"] = script_name if name else script_name.removesuffix("/") + "/"
     segments[0] = ""
     environ["PATH_INFO"] = "/".join(segments)
     return None if name == "." else name

@@ -40,6 +40,8 @@ IDLE_TIMEOUT: Final = 75.0
 # SIGTERM, and who presses Ctrl-C is waiting. Precedents: gunicorn 30, Kubernetes 30, werkzeug 0.
 DRAIN_TIMEOUT: Final = 5.0
 
+_POLL: Final = 0.1  # seconds, at most, until the accepting thread sees that it is to stop
+
 
 class _Handler(ServerHandler):
     server_software = SOFTWARE
@@ -71,7 +73,7 @@ class _RequestHandler(WSGIRequestHandler):
 class Server(ThreadingWSGIServer):
     """The server behind the commands; :func:`open_server` makes it.
 
-    The main thread accepts; each connection is then its thread's. What both look at,
+    One thread accepts; each connection is then its own thread's. What both look at,
     ``stopping`` and who is idle, is changed under the lock only.
     """
 
@@ -167,9 +169,18 @@ def _bind_fault(error: OSError, host: str, port: int) -> str:
 def serve(server: Server) -> None:
     """Serve until KeyboardInterrupt (see :func:`stop_signals`); then end what is under way."""
     with server:
-        print(f"Listening on http://{server.address}", file=sys.stderr, flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+        # Not in this thread: it would get the interrupt between an accept and the start of the
+        # connection's thread, and socketserver then closes the connection under that thread.
+        acceptor = threading.Thread(target=server.serve_forever, args=(_POLL,), daemon=True)
+        try:
+            acceptor.start()
+            print(f"Listening on http://{server.address}", file=sys.stderr, flush=True)
+            never = threading.Event()
+            while acceptor.is_alive():
+                never.wait(1.0)  # on Windows, an endless wait would not see Ctrl-C
+        except KeyboardInterrupt:
+            if acceptor.is_alive():
+                server.shutdown()
     server.drain(DRAIN_TIMEOUT)
 
 

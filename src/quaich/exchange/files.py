@@ -14,15 +14,16 @@ def size_left(filelike: Any, read: int = 0) -> int | None:
     ``fileno()`` and yet give other bytes (a GzipFile has that of the compressed file).
     """
     raw = filelike
-    if type(filelike) is io.BufferedReader or type(filelike) is io.BufferedRandom:
-        raw = filelike.raw
-    if type(raw) is not io.FileIO:
-        return None
     try:
+        if type(filelike) is io.BufferedReader or type(filelike) is io.BufferedRandom:
+            raw = filelike.raw
+        if type(raw) is not io.FileIO:
+            return None
         status = os.fstat(raw.fileno())
         position: int = filelike.tell()
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # closed, detached, or without a position
         return None
-    if not stat.S_ISREG(status.st_mode):
+    # A kernel's file (/proc, /sys) has no blocks, and a size that is not its content's.
+    if not stat.S_ISREG(status.st_mode) or getattr(status, "st_blocks", 1) == 0:
         return None
     return max(status.st_size - position, 0) + read

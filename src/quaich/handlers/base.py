@@ -205,7 +205,7 @@ class BaseHandler(ResponseHead):
         """abort() what was begun, and close(): for the way out of an error that matters more
         than one in here."""
         steps = [self.close, lambda: BaseHandler.close(self)]
-        if self.headers_sent and not self._end:
+        if self.headers_sent and not self._end and self._peer_fault is None:
             steps.insert(0, self.abort)
         for step in steps:
             try:
@@ -437,7 +437,7 @@ class BaseHandler(ResponseHead):
             code = 408
         else:
             code = fault.status if isinstance(fault, ProtocolError) else 0
-        if not code or self.headers_sent:
+        if not code or self.headers_sent or self._end:
             self.aborted = True
             self.close()
             return

@@ -153,8 +153,9 @@ def known_total(result: object, first: int | None) -> int | None:
         blocks = len(result)  # type: ignore[arg-type]  # asked of any object on purpose
     except Exception:
         return None
-    if blocks == 1 and first:
-        return first
+    if blocks == 1:
+        # Not yet known where the head is sent before any block (Django's answer to HEAD).
+        return first or None
     if type(result) is not list and type(result) is not tuple:
         return None
     total = 0

@@ -156,10 +156,8 @@ def decode_path(path: str) -> str:
     return unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
 
 
-_FIELD_LINE = re.compile(
-    rb"(%b):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*"
-    % TOKEN.encode()
-).fullmatch
+_FIELD_NAME = re.compile(rb"(%b):" % TOKEN.encode()).match
+_NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 def parse_field_line(line: bytes) -> tuple[str, str]:
@@ -168,10 +166,12 @@ def parse_field_line(line: bytes) -> tuple[str, str]:
     The name is as sent; the value has no white space around it and is decoded as
     ISO-8859-1. Raises :class:`ProtocolError` with status 400.
     """
-    match = _FIELD_LINE(line)
-    if match is None:
+    # Name and value apart: one expression with white space on both sides of the value would
+    # be tried anew at each space.
+    match = _FIELD_NAME(line)
+    if match is None or _NOT_IN_VALUE(line, match.end()):
         raise _field_line_error(line)
-    return match[1].decode("ascii"), match[2].decode("latin-1")
+    return match[1].decode("ascii"), line[match.end() :].strip(b" \t").decode("latin-1")
 
 
 def _field_line_error(line: bytes) -> ProtocolError:
