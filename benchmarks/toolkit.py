@@ -100,9 +100,9 @@ def server_handler_run(m: dict[str, Any]) -> Work:
 
 def request_over_streams(m: dict[str, Any]) -> Work:
     """A browser's request through WSGIRequestHandler, without a socket."""
-    base = m["simple_server"].WSGIRequestHandler
+    base: Any = m["simple_server"].WSGIRequestHandler
 
-    class Handler(base):  # type: ignore[misc]
+    class Handler(base):  # type: ignore[misc]  # known at run time only
         def setup(self) -> None:
             self.connection = self.request
             self.rfile, self.wfile = self.request
@@ -130,7 +130,7 @@ def request_over_streams(m: dict[str, Any]) -> Work:
     server = Server()
 
     def work() -> None:
-        streams = (io.BufferedReader(io.BytesIO(BROWSER_REQUEST)), io.BytesIO())  # type: ignore[arg-type]
+        streams = (io.BufferedReader(io.BytesIO(BROWSER_REQUEST)), io.BytesIO())
         Handler(streams, ("127.0.0.1", 4711), server)
 
     return work

@@ -37,10 +37,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     relevant = [item for item in items if "wsgiref" in getattr(item, "fixturenames", ())]
     for item in relevant:
-        marker = item.get_closest_marker("defect")
-        if marker is not None:
-            upstream = marker.kwargs.get("upstream")
-            ids = ", ".join(marker.args)
+        closest = item.get_closest_marker("defect")
+        if closest is not None:
+            upstream = closest.kwargs.get("upstream")
+            ids = ", ".join(closest.args)
             item.add_marker(
                 pytest.mark.xfail(strict=upstream is None, reason=f"the standard library has {ids}")
             )

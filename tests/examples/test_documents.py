@@ -1,0 +1,307 @@
+"""What the documents show is so: commands, code blocks, outputs, links and tables."""
+
+import contextlib
+import doctest
+import http.client
+import itertools
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+from quaich import simple_server
+from support import live_server
+
+TOP = Path(__file__).parents[2]
+README = TOP / "README.md"
+CONTRIBUTING = TOP / "CONTRIBUTING.md"
+TUTORIAL = TOP / "docs" / "tutorial.md"
+DOCUMENTS = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("examples/*.md")])
+PAGES = [str(path.relative_to(TOP)) for path in DOCUMENTS if "_build" not in path.parts]
+
+
+class Block(NamedTuple):
+    """A fenced block: what stands behind the fence, and the text in it."""
+
+    info: str
+    text: str
+
+
+def blocks(path: Path) -> list[Block]:
+    found = re.findall(r"^```([^\n]*)\n(.*?)^```$", path.read_text("utf-8"), re.M | re.S)
+    return [Block(*match) for match in found]
+
+
+# --- README and CONTRIBUTING ------------------------------------------------------------
+
+
+def test_quickstart_is_two_blocks_of_one_line() -> None:
+    demo, tests = blocks(README)[:2]
+    before, _, _ = README.read_text("utf-8").partition(demo.text)
+    assert before.count("\n## ") == 1
+    assert "\n## Quickstart\n" in before
+    assert demo.text.endswith(" && quaich demo\n")
+    assert tests.text.endswith(" && pytest\n")
+    for block in (demo, tests):
+        assert block.info == "sh"
+        assert block.text.count("\n") == 1
+        assert block.text.startswith("python3 -m venv .venv && . .venv/bin/activate && pip install")
+
+
+def test_commands_install_extras_that_exist() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
+    named = re.findall(
+        r"pip install [^|`\n]*?\[([a-z,]+)\]'", README.read_text() + CONTRIBUTING.read_text()
+    )
+    assert len(named) == 3
+    assert set(named) <= set(project["optional-dependencies"])
+
+
+def test_readme_shows_the_first_example() -> None:
+    python = [block.text for block in blocks(README) if block.info == "python"]
+    assert python == [(TOP / "examples" / "hello_function.py").read_text("utf-8")]
+
+
+def test_readme_claims_what_differences_states_and_a_test_shows() -> None:
+    rows = re.findall(r"^\| (D\d+\w?) \|.*\| ([^|]*) \|$", README.read_text("utf-8"), re.M)
+    verdicts = dict(
+        re.findall(
+            r"^\| (D\d+\w?) \|.*\| ([^|]*) \|$",
+            (TOP / "docs" / "differences.md").read_text("utf-8"),
+            re.M,
+        )
+    )
+    assert len(rows) == 9
+    assert {verdicts[number] for number, _ in rows} == {"mended"}
+    assert len([number for number in verdicts if number[-1].isdigit()]) == 131
+    tests = "".join(path.read_text("utf-8") for path in (TOP / "tests").rglob("test_*.py"))
+    assert [number for number, _ in rows if f'defect("{number}"' not in tests] == []
+
+
+def section(title: str) -> str:
+    """A section of CONTRIBUTING.md."""
+    _, _, rest = CONTRIBUTING.read_text("utf-8").partition(f"\n## {title}\n")
+    assert rest
+    return rest.partition("\n## ")[0]
+
+
+def test_ci_runs_the_commands_that_contributing_names() -> None:
+    script = TOP / ".ci" / "run"
+    if not script.exists():
+        pytest.skip("a source distribution has no CI script")
+    # "$work/tools/bin/ruff" check . → ruff check .
+    ci = re.sub(r'"?[^\s"]*/bin/([\w-]+)"?', r"\1", script.read_text("utf-8"))
+    rows = dict(re.findall(r"^\| ([^|]+) \| `([^|]+)` \|$", section("One command per verb"), re.M))
+    assert rows.pop("install").endswith("pip install -e '.[dev]'")
+    assert "pip install -q -e '.[dev]'" in ci
+    assert rows.pop("ci") == ".ci/run"
+    # CI takes this one from the README.
+    assert blocks(README)[1].text.endswith(f" && {rows.pop('test')}\n")
+    lines = [set(line.split()) for line in ci.splitlines()]
+    for verb, commands in rows.items():
+        for command in commands.split(" && "):
+            # Which Python, and where the output goes, is CI's own business.
+            words = set(command.split()) - {"python", "docs/_build"}
+            assert any(words <= line for line in lines), f"{verb}: {command}"
+
+
+def test_each_dependency_has_its_reason() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    requirements = [*project["build-system"]["requires"], *itertools.chain(*extras.values())]
+    names = {re.split(r"[\[<>=!~]", requirement)[0] for requirement in requirements}
+    table = re.findall(r"^\| `([\w-]+)` \|", section("Dependencies, and why"), re.M)
+    assert sorted(table) == sorted(names - {"quaich"})
+
+
+def test_each_room_is_in_the_table() -> None:
+    table = " ".join(re.findall(r"^\| (`.*?) \|", section("Where things are"), re.M))
+    rooms = set(re.findall(r"`([\w./]+)`", table))
+    private = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+    there = {
+        path.name + "/" * path.is_dir()
+        for path in (TOP / "src" / "quaich").iterdir()
+        if path.name not in private
+    }
+    assert rooms == there
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page: str) -> None:
+    path = TOP / page
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+# --- Code and what it prints ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_blocks_compile(page: str) -> None:
+    for block in blocks(TOP / page):
+        if block.info == "python":
+            compile(block.text, page, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_interactive_blocks_print_what_they_show(page: str) -> None:
+    text = "\n".join(block.text for block in blocks(TOP / page) if block.info == "pycon")
+    parsed = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    runner.run(parsed, out=report.append)
+    assert "".join(report) == ""
+
+
+class Step(NamedTuple):
+    """A command of the tutorial, the output it shows, and the example it is about."""
+
+    example: str
+    command: str
+    output: str
+
+
+def steps() -> Iterator[Step]:
+    example = ""
+    for block in blocks(TUTORIAL):
+        if block.info.startswith("{literalinclude}"):
+            example = block.info.rpartition("/")[2]
+        elif block.info == "console":
+            for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
+                command, _, output = part.partition("\n")
+                yield Step(example, command, output)
+
+
+STEPS = list(steps())
+CURLS = [step for step in STEPS if step.command.startswith("curl ")]
+PROGRAMS = [step for step in STEPS if step.command.startswith("python examples/")]
+CGIS = [step for step in STEPS if step.command.startswith("REQUEST_METHOD=")]
+COMMANDS = [step for step in STEPS if step.command.startswith("quaich ")]
+
+
+def assert_shown(got: str, shown: str) -> None:
+    """The same text, but for the ``...`` in what is shown and for white space at the end."""
+    got, shown = got.rstrip() + "\n", shown.rstrip() + "\n"
+    same = doctest.OutputChecker().check_output(shown, got, doctest.ELLIPSIS)
+    assert same, f"shown:\n{shown}\ngot:\n{got}"
+
+
+@contextlib.contextmanager
+def serving(example: str) -> Iterator[Any]:
+    names = runpy.run_path(str(TOP / "examples" / example))
+    application = names.get("application") or names["demo_app"]
+    with live_server(SimpleNamespace(simple_server=simple_server), application) as server:
+        yield server
+
+
+def curl(arguments: list[str], server: Any) -> str:
+    """What ``curl`` would print, for the few options that the tutorial uses."""
+    include = "-i" in arguments
+    data = arguments[arguments.index("-d") + 1] if "-d" in arguments else None
+    prefix = "http://127.0.0.1:8000"
+    target = arguments[-1].removeprefix(prefix)
+    assert target.startswith("/")
+    client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    with contextlib.closing(client):
+        fields = {"Host": prefix.removeprefix("http://")}
+        if data is not None:
+            fields["Content-Type"] = "application/x-www-form-urlencoded"
+        client.request("GET" if data is None else "POST", target, data, fields)
+        response = client.getresponse()
+        content = response.read().decode("utf-8")
+    if not include:
+        return content
+    version = f"HTTP/{response.version // 10}.{response.version % 10}"
+    head = [f"{version} {response.status} {response.reason}"]
+    head += [f"{name}: {value}" for name, value in response.headers.items()]
+    return "\n".join([*head, "", content])
+
+
+def test_every_command_of_the_tutorial_is_tested() -> None:
+    untested = set(STEPS) - {*CURLS, *PROGRAMS, *CGIS, *COMMANDS}
+    assert [step.command for step in untested] == ["python -m quaich.dropin program.py"]
+    assert len(CURLS) == 12
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("step", CURLS, ids=lambda step: step.example + " " + step.command[-20:])
+def test_tutorial_shows_what_curl_prints(step: Step) -> None:
+    with serving(step.example) as server:
+        printed = curl(shlex.split(step.command)[1:], server)
+    assert_shown(printed, step.output)
+
+
+@pytest.mark.live
+def test_tutorial_shows_what_the_validator_says(capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = [block.text for block in blocks(TUTORIAL) if block.info == "text"]
+    with serving("validated.py") as server:
+        curl(["http://127.0.0.1:8000/"], server)
+    errors = capsys.readouterr().err
+    assert_shown(errors, shown)
+
+
+@pytest.mark.parametrize("step", PROGRAMS, ids=lambda step: step.command)
+def test_tutorial_shows_what_a_program_prints(
+    step: Step, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Server(contextlib.AbstractContextManager["Server", None]):
+        """Stands on port 8000 in name only."""
+
+        server_port = 8000
+
+        def serve_forever(self) -> None:
+            raise KeyboardInterrupt
+
+        def __exit__(self, *exc_info: object) -> None:
+            pass
+
+    monkeypatch.setattr(simple_server, "make_server", lambda host, port, app: Server())
+    runpy.run_path(str(TOP / step.command.removeprefix("python ")), run_name="__main__")
+    assert_shown(capsys.readouterr().out, step.output)
+
+
+@pytest.mark.parametrize("step", CGIS, ids=["cgi"])
+def test_tutorial_shows_what_a_cgi_program_prints(step: Step) -> None:
+    *variables, python, program = shlex.split(step.command)
+    assert python == "python"
+    done = subprocess.run(
+        [sys.executable, program],
+        cwd=TOP,
+        env={**os.environ, **dict(variable.split("=", 1) for variable in variables)},
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert_shown(done.stdout.decode().replace("\r\n", "\n"), step.output)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("step", COMMANDS, ids=lambda step: step.command)
+def test_tutorial_shows_what_a_command_prints(step: Step) -> None:
+    _, *arguments = shlex.split(step.command)
+    address = "127.0.0.1:8000"
+    if "--bind" in arguments:
+        at = arguments.index("--bind")
+        address = arguments[at + 1]
+        del arguments[at : at + 2]
+    with subprocess.Popen(
+        [sys.executable, "-m", "quaich", *arguments, "--bind", "127.0.0.1:0"],
+        cwd=TOP,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+        finally:
+            process.kill()
+    assert_shown(re.sub(r"127\.0\.0\.1:[0-9]+", address, line), step.output)
