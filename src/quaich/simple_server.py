@@ -422,7 +422,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     def handle_expect_100(self) -> bool:
         """Whether a request that waits for 100 (Continue) goes to the application.
 
-        For subclasses to refuse it, with :meth:`send_error` and False. Nothing is sent here:
+        For subclasses to refuse it, with ``send_error()`` and False. Nothing is sent here:
         100 goes out when the application reads (D004).
         """
         return True

@@ -123,8 +123,7 @@ def _serving_options(command: _Command) -> _Command:
             help="Write these lines to FILE; - is stdout.",
         ),
         click.option(
-            "-p",
-            "--port",
+            "--port",  # no -p: gunicorn's users know that as --pid
             metavar="PORT",
             help=f"The port alone; {DEFAULT_PORT} by default.",
         ),

@@ -183,9 +183,8 @@ def _import_file(path: Path) -> ModuleType:
         found = None  # a module that was made by hand, as __main__ is
     if found is not None and found.origin and Path(found.origin).resolve() == path:
         return importlib.import_module(name)
-    # The name is no identifier, or another module has it (a types.py, a __main__.py).
-    if name in sys.modules or found is not None:
-        name = f"quaich_app_{path.stem}"
+    # Another module has the name: a types.py, a __main__.py.
+    name = f"quaich_app_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None  # the suffix is .py
     assert spec.loader is not None

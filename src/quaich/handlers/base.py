@@ -145,6 +145,7 @@ class BaseHandler(ResponseHead):
             if not usual:
                 check_result(result)
             if usual or not self.result_is_file() or not self.sendfile():
+                result = self.result  # a sendfile() may have put another in its place
                 for data in result:
                     # An empty block sends nothing, so it may not send the head (S66, D084).
                     if data or type(data) is not bytes:
@@ -269,8 +270,10 @@ class BaseHandler(ResponseHead):
                 cls.send_headers is ResponseHead.send_headers
                 and cls.send_preamble is ResponseHead.send_preamble
             ):
-                head = self._complete_head()  # goes out in one piece with its block (D094)
+                # It goes out in one piece with its block (D094).
+                head = self._complete_head(framed=True)
             else:
+                self._framed = True
                 self.send_headers()
         after = before + len(data)
         excess = 0

@@ -56,6 +56,7 @@ class ResponseHead:
     _protocol: str | None = None
     _section: FieldSection | None = None  # self.headers as start_response got them
     _plan: ResponsePlan | None = None
+    _framed = False  # send_headers() is called by write()
 
     def set_content_length(self) -> None:
         """Set Content-Length if the size of the whole content is known."""
@@ -65,8 +66,9 @@ class ResponseHead:
 
     def _implied_length(self, code: str) -> str | None:
         total = known_total(self.result, self.bytes_sent)
-        if total is None and self.result_is_file():
-            total = size_left(getattr(self.result, "filelike", None), read=self.bytes_sent)
+        # Only of our own wrapper: one that subclasses it may well give a part of its file.
+        if total is None and type(self.result) is FileWrapper:
+            total = size_left(self.result.filelike, read=self.bytes_sent)
         if total is not None:
             total = implied_length(self._method, code, total)
         return None if total is None else str(total)
@@ -78,7 +80,8 @@ class ResponseHead:
 
     def send_headers(self) -> None:
         """Send status line and headers; called once, before the first content."""
-        head = self._complete_head()
+        framed, self._framed = self._framed, False
+        head = self._complete_head(framed)
         if not head:
             return
         if type(self).send_preamble is ResponseHead.send_preamble:
@@ -87,9 +90,11 @@ class ResponseHead:
             self.send_preamble()
             self._send(bytes(self.headers))  # type: ignore[arg-type]
 
-    def _complete_head(self) -> bytes:
+    def _complete_head(self, framed: bool) -> bytes:
         """Complete the headers, decide on the framing, and give the head in bytes.
 
+        ``framed``: what follows comes through write(), which makes chunks; whoever sends the
+        headers and then its own bytes does not (a sendfile(), a write() in a subclass).
         Empty where no head is to be sent. Fields in our own class are looked at in one pass;
         of another class only what ``wsgiref`` asks of it is used.
         """
@@ -119,7 +124,7 @@ class ResponseHead:
             self._method,
             code,
             length,
-            self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
+            framed and self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
         )
         if self.finish_headers(plan):
             _, _, has_date, has_server, text = self._known_section(ours)

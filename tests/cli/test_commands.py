@@ -1,0 +1,220 @@
+"""The commands as far as they do not serve: options, help, errors."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import quaich
+from quaich.cli import main, serving
+from quaich.cli.commands import quaich as command
+from quaich.cli.serving import Server
+from quaich.simple_server import demo_app
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(command, args)
+
+
+@pytest.fixture
+def served(
+    monkeypatch: pytest.MonkeyPatch, signal_handlers: None, access_logger: Any
+) -> Iterator[list[Server]]:
+    """The servers that the command would have run, still open."""
+    servers: list[Server] = []
+    monkeypatch.setattr(serving, "serve", servers.append)
+    yield servers
+    for server in servers:
+        server.server_close()
+
+
+# --- Help and versions -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("args", [(), ("--help",), ("-h",)])
+def test_help(args: tuple[str, ...]) -> None:
+    result = run(*args)
+    assert result.exit_code == 0
+    assert "APP | COMMAND" in result.stdout
+    assert {"demo", "serve"} <= {line.split()[0] for line in result.stdout.splitlines() if line}
+
+
+@pytest.mark.parametrize("args", [("serve", "--help"), ("-b", ":1", "-h")])
+def test_help_on_serve(args: tuple[str, ...]) -> None:
+    result = run(*args)
+    assert result.exit_code == 0
+    assert "MODULE:NAME" in result.stdout
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"quaich {quaich.__version__} (")
+    assert sys.version.split()[0] in result.stdout
+
+
+def test_main_exits(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("quaich ")
+
+
+def test_without_click(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "quaich.cli.commands")
+    monkeypatch.setitem(sys.modules, "click", None)
+    with pytest.raises(SystemExit) as caught:
+        main(["demo"])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "pip install 'quaich[cli]'" in err
+
+
+def test_without_another_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only click's absence is explained so."""
+    monkeypatch.delitem(sys.modules, "quaich.cli.commands")
+    monkeypatch.setitem(sys.modules, "quaich.cli.address", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["demo"])
+
+
+# --- What is served, and where -----------------------------------------------------------
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("serve", "shop:app", "-b", "127.0.0.1:0"),
+        ("shop:app", "--bind", "127.0.0.1:0"),
+        ("-b", "127.0.0.1:0", "shop:app"),
+        ("--port", "0", "shop.py"),
+        ("shop", "--port", "0", "--host", "localhost"),
+        ("hidden:app", "-p0", "--app-dir", "types,src"),
+        ("hidden:app", "-p0", "--pythonpath", "types", "--pythonpath", "src"),
+        ("hidden:app", "-p0", "--chdir", "src"),
+    ],
+)
+def test_serves(project: Path, served: list[Server], args: tuple[str, ...]) -> None:
+    result = run(*args)
+    assert (result.exit_code, result.output) == (0, "")
+    (server,) = served
+    application: Any = server.get_app()
+    assert application({}, lambda status, headers: None) == [b"shop"]
+    assert server.address.host == "127.0.0.1"
+    assert server.address.port != 0
+
+
+@pytest.mark.live
+def test_serves_the_demonstration(served: list[Server]) -> None:
+    assert run("demo", "--port", "0").exit_code == 0
+    assert served[0].get_app() is demo_app
+
+
+@pytest.mark.live
+def test_an_ipv6_host_may_stand_in_brackets(served: list[Server]) -> None:
+    result = run("demo", "--host", "[::1]", "--port", "0")
+    if "no address" in result.stderr or "not supported" in result.stderr:
+        pytest.skip("no IPv6 here")
+    assert served[0].address.host == "::1"
+
+
+# --- Errors ------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("project", "served")
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (("shop", "-b", "8000"), "--bind 8000: a port alone is :8000"),
+        (("shop", "-b", ":1", "-b", ":2"), "--bind: 2 addresses; one is served so far"),
+        (("shop", "-b", ":1", "--port", "2"), "either --bind or --host and --port, not both"),
+        (("shop", "--port", "http"), "--port: 'http' is not a port number"),
+        (("shop", "--chdir", "nowhere"), "--chdir nowhere: No such file or directory"),
+        (("shop", "--app-dir", "src,nowhere"), "--pythonpath nowhere: there is no such directory"),
+        (
+            ("demo", "--access-logfile", "nowhere/log"),
+            "--access-logfile: cannot write to 'nowhere/log': No such file",
+        ),
+        (
+            ("demo", "-b", "surely.invalid:0"),
+            "cannot listen on surely.invalid:0: the host 'surely.invalid' has no known address",
+        ),
+        (
+            ("demo", "-b", f"{'x' * 64}.invalid:0"),
+            f"cannot listen on {'x' * 64}.invalid:0: the host '{'x' * 64}.invalid' has no known",
+        ),
+        # RFC 5737: an address for documentation, which no host has.
+        (
+            ("demo", "-b", "192.0.2.1:0"),
+            "cannot listen on 192.0.2.1:0: this host has no address 192.0.2.1",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line(args: tuple[str, ...], line: str) -> None:
+    result = run(*args)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"quaich: {line}")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (errno.EACCES, "no permission for port 80; those below 1024"),
+        (errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT)),
+    ],
+)
+def test_an_address_that_cannot_be_bound_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, served: list[Server], number: int, line: str
+) -> None:
+    def refuse(self: Server) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Server, "server_bind", refuse)
+    result = run("demo", "-b", "127.0.0.1:80")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"quaich: cannot listen on 127.0.0.1:80: {line}")
+
+
+@pytest.mark.usefixtures("project", "served")
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (("demmo",), "demo"),
+        (("serv", "shop:app"), "serve"),
+        (("--port", "0", "demo"), "demo"),
+        (("--frobnicate", "demo"), "demo"),
+        (("unlike_all",), None),
+        (("serve:app",), None),
+        (("--frobnicate",), None),
+    ],
+)
+def test_a_command_that_was_taken_for_an_app(args: tuple[str, ...], hint: str | None) -> None:
+    result = run(*args)
+    assert result.exit_code in (2, 3)
+    last = result.stderr.splitlines()[-1]
+    assert ("the command is written" in last) == (hint is not None)
+    assert hint is None or last.endswith(f" (the command is written: quaich {hint} …)")
+
+
+@pytest.mark.usefixtures("project", "served")
+def test_an_application_that_cannot_be_loaded() -> None:
+    result = run("shop:zzz")
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "quaich: cannot load 'shop:zzz': module 'shop' (shop.py) has no 'zzz'\n"
+    )
+
+
+def test_a_missing_app_is_clicks_error(signal_handlers: None) -> None:
+    result = run("serve")
+    assert result.exit_code == 2
+    assert "Missing argument 'APP'" in result.stderr
