@@ -96,9 +96,9 @@ def test_without_another_module(monkeypatch: pytest.MonkeyPatch) -> None:
         ("-b", "127.0.0.1:0", "shop:app"),
         ("--port", "0", "shop.py"),
         ("shop", "--port", "0", "--host", "localhost"),
-        ("hidden:app", "-p0", "--app-dir", "types,src"),
-        ("hidden:app", "-p0", "--pythonpath", "types", "--pythonpath", "src"),
-        ("hidden:app", "-p0", "--chdir", "src"),
+        ("hidden:app", "--port=0", "--app-dir", "types,src"),
+        ("hidden:app", "--port=0", "--pythonpath", "types", "--pythonpath", "src"),
+        ("hidden:app", "--port=0", "--chdir", "src"),
     ],
 )
 def test_serves(project: Path, served: list[Server], args: tuple[str, ...]) -> None:
