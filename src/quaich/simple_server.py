@@ -17,9 +17,7 @@ the same time (:class:`ThreadingWSGIServer`) keeps them open. ::
 import logging
 import socket
 import socketserver
-import struct
 import sys
-import time
 import urllib.parse
 import warnings
 from collections.abc import Callable
@@ -32,7 +30,7 @@ from quaich.exchange.environ import HeaderMap, add_fields, target_variables
 from quaich.exchange.input import Input
 from quaich.handlers import SimpleHandler
 from quaich.handlers.streams import DiscardedText
-from quaich.protocol.errors import BodyError, ProtocolError
+from quaich.protocol.errors import ProtocolError
 from quaich.protocol.framing import ResponsePlan, body_decoder, expects_continue, persists
 from quaich.protocol.request import (
     DROPIN,
@@ -44,6 +42,7 @@ from quaich.protocol.request import (
     parse_target,
     strip_line_end,
 )
+from quaich.sockets import drain, linger, make_close_a_reset, socket_of, tls_variables
 from quaich.types import WSGIApplication, WSGIEnvironment
 
 __all__ = ["ThreadingWSGIServer", "WSGIRequestHandler", "WSGIServer", "demo_app", "make_server"]
@@ -63,9 +62,6 @@ FIELDS_MAX: Final = 100
 HEAD_MAX: Final = 256 * 1024
 # Empty lines in front of a request line that are ignored (H005).
 EMPTY_LINES_MAX: Final = 3
-
-# Seconds without a byte after which a client whose request made no sense is not waited for.
-_SILENCE_MAX: Final = 1.0
 
 
 class ServerHandler(SimpleHandler):
@@ -266,8 +262,8 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     server_version = server_version
     sys_version = sys_version  # one name in the Server field, the environ and error pages (D050)
 
-    server_handler: ClassVar[Any] = ServerHandler
-    """The class that runs the application (D012; gh-84877)."""
+    server_handler: ClassVar[Any] = None
+    """The class that runs the application (D012; gh-84877). None: :class:`ServerHandler`."""
     header_map: ClassVar[HeaderMap] = "drop"
     """What becomes of a field with ``_`` in its name: ``drop``, ``refuse`` (400) or
     ``dangerous``: it counts as the one with ``-`` (D043)."""
@@ -309,7 +305,8 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
             return
         if not self._is_concurrent():
             self.close_connection = True  # an idle client would keep all others out (D009)
-        handler = self.server_handler(
+        # Looked up now: programs put a class of their own under this module's name.
+        handler = (self.server_handler or ServerHandler)(
             self.rfile,
             self.wfile,
             self.get_stderr(),
@@ -325,8 +322,15 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
         handler.run(self.server.get_app())
         if not self.close_connection and self.unread_body is not None:
             # The rest of the body is not the next request (D006).
-            self.close_connection = not self._drain(self.unread_body)
+            self.close_connection = not self._drain_body(self.unread_body)
             self.unread_body = None
+
+    def _drain_body(self, body: Input) -> bool:
+        connection = socket_of(self)
+        drained = drain(connection, body, self.drain_limit, self.drain_timeout)
+        if connection is not None:
+            connection.settimeout(self.timeout)
+        return drained
 
     def _is_concurrent(self) -> bool:
         return isinstance(self.server, socketserver.ThreadingMixIn) or _forks(self.server)
@@ -455,7 +459,8 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
         length = headers.get("content-length")
         if length:
             environ["CONTENT_LENGTH"] = length
-        fields = [(name, value.strip()) for name, value in headers.items()]
+        # Not strip() alone, which would take octets like NEL and NBSP for white space (H046).
+        fields = [(name, value.strip(" \t\r\n")) for name, value in headers.items()]
         # CPython's tests pin the comma without a space (D045).
         add_fields(environ, fields, header_map=self.header_map, separator=",")
         if target.authority is not None:
@@ -469,66 +474,24 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     # --- The end of the connection ------------------------------------------------------
 
     def finish(self) -> None:
-        connection = self._socket
-        if self.reset_connection and connection is not None:
+        connection = socket_of(self)
+        if connection is None:
+            super().finish()
+        elif self.reset_connection:
             # A body that only the connection's end delimits was broken off: an orderly close
             # would make it look whole (S91).
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            make_close_a_reset(connection)
             super().finish()
             connection.close()  # before the server gets to shut it down in order
-            return
-        if self.unread_body is not None or self._refused:
-            self._linger(self.unread_body)
-        super().finish()
-
-    @property
-    def _socket(self) -> socket.socket | None:
-        """The connection, if it is one: programs' tests have files, or nothing at all."""
-        connection = getattr(self, "connection", None)
-        return connection if isinstance(connection, socket.socket) else None
-
-    def _linger(self, body: Input | None) -> None:
-        """Say that the response is over, and take what the client is still sending.
-
-        Closing with unread bytes would reset the connection, and with that the client can
-        lose the response (D005; H110). ``body`` is what is left of the request, or None if
-        nobody knows what that is.
-        """
-        connection = self._socket
-        if connection is None:
-            return
-        try:
-            self.wfile.flush()
-            if tls_variables(connection):
-                body = None  # after this, the bytes come as they are: encrypted
-            connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
-        if body is not None and (self._drain(body) or not isinstance(body.fault, BodyError)):
-            return
-        self._drain(None)
-
-    def _drain(self, body: Input | None) -> bool:
-        """Drop the rest of a body, or what comes; False if it did not end within the limits."""
-        connection = self._socket
-        left, deadline = self.drain_limit, time.monotonic() + self.drain_timeout
-        silence = self.drain_timeout if body is not None else _SILENCE_MAX
-        try:
-            while left > 0 and (seconds := deadline - time.monotonic()) > 0:
-                if connection is not None:
-                    connection.settimeout(min(seconds, silence))
-                if body is not None:
-                    size = body.discard()
+        else:
+            if self.unread_body is not None or self._refused:
+                try:
+                    self.wfile.flush()
+                except OSError:
+                    pass  # the client is gone: nobody to linger for
                 else:
-                    size = len(connection.recv(65536)) or None if connection is not None else None
-                if size is None:
-                    if connection is not None:
-                        connection.settimeout(self.timeout)
-                    return True
-                left -= size + 1
-        except (BodyError, OSError, ValueError):
-            logger.debug("the rest of a request could not be read", exc_info=True)
-        return False
+                    linger(connection, self.unread_body, self.drain_limit, self.drain_timeout)
+            super().finish()
 
     # --- The log ------------------------------------------------------------------------
 
@@ -540,21 +503,6 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
 def _forks(server: Any) -> bool:
     forking = getattr(socketserver, "ForkingMixIn", None)  # not on Windows
     return forking is not None and isinstance(server, forking)
-
-
-def tls_variables(connection: Any) -> dict[str, str]:
-    """HTTPS and SSL_* under mod_ssl's names, if the connection is TLS (S33, D013)."""
-    ssl = sys.modules.get("ssl")  # whoever made a TLS socket has imported it
-    if ssl is None or not isinstance(connection, ssl.SSLSocket):
-        return {}
-    variables = {"HTTPS": "on"}
-    version, cipher = connection.version(), connection.cipher()
-    if version is not None:
-        variables["SSL_PROTOCOL"] = version
-    if cipher is not None:
-        variables["SSL_CIPHER"] = cipher[0]
-        variables["SSL_CIPHER_USEKEYSIZE"] = str(cipher[2])
-    return variables
 
 
 def demo_app(environ: WSGIEnvironment, start_response: Any) -> list[bytes]:

@@ -16,9 +16,9 @@ class SimpleHandler(BaseHandler):
     """A handler that is given its streams and CGI variables.
 
     ``stdin`` and ``stdout`` are binary, ``stderr`` is a text stream; ``environ`` is added to
-    :attr:`~quaich.handlers.BaseHandler.os_environ` and kept as ``base_env``. ``stdout.write()`` should take all it is
-    given. ``multithread`` and ``multiprocess`` become ``wsgi.multithread`` and
-    ``wsgi.multiprocess``. ::
+    :attr:`~quaich.handlers.BaseHandler.os_environ` and kept as ``base_env``.
+    ``stdout.write()`` should take all it is given. ``multithread`` and ``multiprocess`` become
+    ``wsgi.multithread`` and ``wsgi.multiprocess``. ::
 
         SimpleHandler(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, environ).run(app)
 
