@@ -1,7 +1,7 @@
 """``Headers``: the contract of ``wsgiref.headers``, the manual's words, and D109 to D116."""
 
 import inspect
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from email.message import Message
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -169,17 +169,18 @@ def test_get_all_keeps_order_and_repetitions(wsgiref: SimpleNamespace) -> None:
 @pytest.mark.parametrize("bad", [None, 1, b"x"])
 def test_names_and_values_are_str(wsgiref: SimpleNamespace, bad: Any) -> None:
     headers = wsgiref.headers.Headers()
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: headers.__setitem__("A", bad),
         lambda: headers.setdefault("A", bad),
         lambda: headers.add_header("A", bad if bad is not None else 1),
         lambda: headers.add_header("A", "b", c=bad if bad is not None else 1),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(AssertionError):
             act()
     # Of what is not even text, the standard library says that it has no lower().
     expected = AssertionError if isinstance(bad, bytes) else (AttributeError, AssertionError)
-    for act in (
+    acts_of_names: list[Callable[[], object]] = [
         lambda: headers[bad],
         lambda: headers.get(bad),
         lambda: headers.get_all(bad),
@@ -187,7 +188,8 @@ def test_names_and_values_are_str(wsgiref: SimpleNamespace, bad: Any) -> None:
         lambda: headers.__delitem__(bad),
         lambda: headers.__setitem__(bad, "x"),
         lambda: headers.setdefault(bad, "x"),
-    ):
+    ]
+    for act in acts_of_names:
         with pytest.raises(expected):
             act()
     with pytest.raises(AssertionError):
@@ -290,13 +292,14 @@ CONTROLS = ["\x00", "\r", "\n", "\r\n", "\x1b", "\x7f"]
 def test_no_control_character_in_a_value(wsgiref: SimpleNamespace, control: str) -> None:
     headers = wsgiref.headers.Headers()
     bad = f"a{control}b"
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: wsgiref.headers.Headers([("A", bad)]),
         lambda: headers.__setitem__("A", bad),
         lambda: headers.setdefault("A", bad),
         lambda: headers.add_header("A", bad),
         lambda: headers.add_header("A", "x", p=bad),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(ValueError, match=r"[Cc]ontrol"):
             act()
     assert headers.items() == []
@@ -307,14 +310,15 @@ def test_no_control_character_in_a_value(wsgiref: SimpleNamespace, control: str)
 def test_no_control_character_in_a_name(wsgiref: SimpleNamespace, control: str) -> None:
     headers = wsgiref.headers.Headers()
     bad = f"a{control}b"
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: wsgiref.headers.Headers([(bad, "1")]),
         lambda: headers.__setitem__(bad, "1"),
         lambda: headers.setdefault(bad, "1"),
         lambda: headers.add_header(bad, "1"),
         lambda: headers.add_header("A", "x", **{bad: "1"}),
         lambda: headers.add_header("A", "x", **{bad: None}),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(ValueError, match=r"[Cc]ontrol"):
             act()
     assert headers.items() == []

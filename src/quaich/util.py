@@ -92,8 +92,8 @@ def application_uri(environ: WSGIEnvironment) -> str:
 def request_uri(environ: WSGIEnvironment, include_query: bool = True) -> str:
     """The request's URI, with its query unless ``include_query`` is false (PEP 3333, URL
     Reconstruction). Raises what :func:`application_uri` raises."""
-    path = quote(environ.get("PATH_INFO", ""), safe="/;=,", encoding="latin1")
     uri = application_uri(environ)
+    path = quote(environ.get("PATH_INFO", ""), safe="/;=,", encoding="latin1")
     if not environ.get("SCRIPT_NAME"):
         # application_uri() has ended in "/": one slash, and no other character, is too many.
         path = path.removeprefix("/")

@@ -82,7 +82,7 @@ def test_a_pipe_has_no_size() -> None:
         other.write(CONTENT)
         other.flush()
         assert size_left(file) is None
-        assert size_left(file.raw) is None  # type: ignore[attr-defined]
+        assert size_left(file.raw) is None
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="not on this system")  # noqa: PTH110

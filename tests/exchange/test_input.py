@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,8 @@ def test_readinto(stream: Input) -> None:
 
 
 def test_a_text_layer_can_be_put_on_top(stream: Input) -> None:
-    with io.TextIOWrapper(stream, encoding="ascii") as text:
+    layer: Any = stream
+    with io.TextIOWrapper(layer, encoding="ascii") as text:
         assert text.readline() == "first\n"
         assert text.read() == "second\n\nlast"
     assert stream.read() == b""  # not closed

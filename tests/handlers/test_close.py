@@ -244,6 +244,18 @@ def test_an_interrupt_in_close_goes_on(error: type[BaseException]) -> None:
     assert result.closed == 1
 
 
+def test_so_does_one_after_the_client_has_gone() -> None:
+    """D099: that the client went away does not swallow it."""
+    from quaich import handlers
+
+    result = Blocks(b"body", fails_to_close=KeyboardInterrupt())
+    handler = make_handler(SimpleNamespace(handlers=handlers), stdout=Pipe(BrokenPipeError()))
+    with pytest.raises(KeyboardInterrupt):
+        handler.run(respond(result))
+    assert result.closed == 1
+    assert handler.environ is None
+
+
 # -- The handler's own close() ------------------------------------------------------------
 
 
@@ -293,3 +305,23 @@ def test_so_it_is_with_an_access_log_that_fails(wsgiref: SimpleNamespace) -> Non
         assert answer.body == b"body"
         assert answer.err.count("ValueError: in the log") == 1
     assert blocks.closed == 1
+
+
+def test_a_close_that_reads_a_broken_body_is_no_error() -> None:
+    """Django's close() reads what is left of the body, which may break off: the response is out,
+    the result is closed, and nobody has made an error."""
+    from quaich import handlers
+
+    def close(self: Any) -> None:
+        self.get_stdin().read()
+        handlers.SimpleHandler.close(self)
+
+    blocks = Blocks(b"body")
+    handler = make_handler(
+        SimpleNamespace(handlers=handlers), {"CONTENT_LENGTH": "5"}, b"abc", close=close
+    )
+    handler.run(respond(blocks))
+    assert answer(handler).body == b"body"
+    assert answer(handler).err == ""
+    assert blocks.closed == 1
+    assert handler.environ is None

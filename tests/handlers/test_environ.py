@@ -25,12 +25,7 @@ def environ_of(wsgiref: SimpleNamespace, *args: Any, **kwargs: Any) -> dict[str,
     return environ
 
 
-@pytest.mark.defect("D056", "D057")
-def test_simple_server_keeps_the_processs_environment_to_itself(wsgiref: SimpleNamespace) -> None:
-    """S04, S31, S37: neither its secrets, nor HTTPS, nor HTTP_* of the shell are the request's;
-    and it may hold what is not ISO-8859-1. The environment is captured at import, so this runs
-    in a process of its own."""
-    program = """
+SERVER = """
 import io, json
 from SUBJECT.simple_server import WSGIRequestHandler, WSGIServer
 class Handler(WSGIRequestHandler):
@@ -42,22 +37,45 @@ server.server_name, server.server_port = "127.0.0.1", 80
 server.setup_environ()
 def app(environ, start_response):
     start_response("200 OK", [])
-    names = "SECRET", "HTTP_X_SHELL", "HTTPS", "EURO", "wsgi.url_scheme"
-    return [json.dumps({name: environ.get(name) for name in names}).encode()]
+    return [json.dumps(environ.get("NAME")).encode()]
 server.set_app(app)
 out = io.BytesIO()
 server.finish_request((io.BytesIO(b"GET / HTTP/1.0\\r\\n\\r\\n"), out), ("127.0.0.1", 1))
 print(out.getvalue().partition(b"\\r\\n\\r\\n")[2].decode())
 """
-    shell = {"SECRET": "s", "HTTP_X_SHELL": "1", "HTTPS": "on", "EURO": "€", "PYTHONUTF8": "1"}
-    given = json.loads(run_python(wsgiref, program, environ=shell).out)
-    assert given == {
-        "SECRET": None,
-        "HTTP_X_SHELL": None,
-        "HTTPS": None,
-        "EURO": None,
-        "wsgi.url_scheme": "http",
-    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "given"),
+    [
+        pytest.param("SECRET", "s", None, marks=pytest.mark.defect("D056"), id="secret"),
+        pytest.param("HTTP_X_SHELL", "1", None, marks=pytest.mark.defect("D056"), id="field"),
+        pytest.param("HTTPS", "on", None, marks=pytest.mark.defect("D056"), id="HTTPS"),
+        pytest.param("EURO", "\u20ac", None, marks=pytest.mark.defect("D057"), id="no octets"),
+        pytest.param("wsgi.url_scheme", "", "http", id="scheme"),
+    ],
+)
+def test_simple_server_keeps_the_processs_environment_to_itself(
+    wsgiref: SimpleNamespace, name: str, value: str, given: str | None
+) -> None:
+    """S04, S31, S37: neither its secrets, nor HTTPS and HTTP_* of the shell are the request's;
+    and it may hold what is not ISO-8859-1. It is captured at import, hence the process."""
+    program = SERVER.replace("NAME", name)
+    answer = run_python(wsgiref, program, environ={name: value, "PYTHONUTF8": "1"})
+    assert json.loads(answer.out) == given
+
+
+@pytest.mark.defect("D061")
+def test_simple_server_does_not_pass_the_proxy_field_on(wsgiref: SimpleNamespace) -> None:
+    """httpoxy, CVE-2016-1000110."""
+    answer = exchange(
+        wsgiref,
+        lambda environ, start_response: (
+            start_response("200 OK", []) and [repr(environ.get("HTTP_PROXY")).encode()]
+        ),
+        b"GET / HTTP/1.0\r\nProxy: x\r\n\r\n",
+    )
+    assert answer.body == b"None"
 
 
 def test_os_environ_is_the_start_of_every_environ(wsgiref: SimpleNamespace) -> None:
@@ -108,9 +126,7 @@ def test_server_protocol_is_the_requests(wsgiref: SimpleNamespace) -> None:
 @pytest.mark.parametrize("flag", [True, False])
 def test_the_wsgi_variables_are_those_of_the_handler(wsgiref: SimpleNamespace, flag: bool) -> None:
     """S38, S45-S47."""
-    environ = environ_of(
-        wsgiref, wsgi_version=(1, 0), wsgi_run_once=flag, wsgi_file_wrapper=None
-    )
+    environ = environ_of(wsgiref, wsgi_version=(1, 0), wsgi_run_once=flag, wsgi_file_wrapper=None)
     assert environ["wsgi.version"] == (1, 0)
     assert environ["wsgi.run_once"] is flag
     assert environ["wsgi.multithread"] is True
@@ -198,7 +214,7 @@ def test_read_environ_gives_request_variables_as_octets(
     value = b"caf\xc3\xa9\xff".decode("utf-8", "surrogateescape")
     with (
         mock.patch("os.environ", {name: value}),
-        mock.patch("sys.getfilesystemencoding", lambda: "utf-8"),
+        mock.patch("sys.getfilesystemencoding", return_value="utf-8"),
     ):
         given = wsgiref.handlers.read_environ()[name]
     assert given == ("caf\u00c3\u00a9\u00ff" if transcoded else value)
@@ -220,7 +236,7 @@ def test_read_environ_on_windows_goes_by_the_servers_name(
     """D064, kept: nothing else tells the servers apart."""
     with (
         mock.patch("sys.platform", "win32"),
-        mock.patch("sys.getfilesystemencoding", lambda: "iso-8859-1"),
+        mock.patch("sys.getfilesystemencoding", return_value="iso-8859-1"),
         mock.patch("os.environ", {"PATH_INFO": value, "SERVER_SOFTWARE": software}),
     ):
         assert wsgiref.handlers.read_environ()["PATH_INFO"] == given

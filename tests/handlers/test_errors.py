@@ -29,9 +29,7 @@ def failing(error: BaseException | type[BaseException]) -> Any:
     [
         failing(ValueError("oops")),
         respond(Blocks(ValueError("oops"))),
-        pytest.param(
-            respond(Blocks(b"", ValueError("oops"))), marks=pytest.mark.defect("D084")
-        ),
+        pytest.param(respond(Blocks(b"", ValueError("oops"))), marks=pytest.mark.defect("D084")),
         lambda environ, start_response: (_ for _ in ()).throw(ValueError("oops")),
     ],
     ids=["application", "first step", "after an empty block", "before start_response"],
@@ -81,10 +79,19 @@ def test_a_connection_error_of_the_application_is_its_own(
     wsgiref: SimpleNamespace, error: type[Exception], where: str
 ) -> None:
     """Its database went away and not the client."""
-    app = failing(error("database")) if where == "application" else respond(Blocks(error("database")))
+    app = (
+        failing(error("database")) if where == "application" else respond(Blocks(error("database")))
+    )
     result = run(wsgiref, app)
     assert result.status == "HTTP/1.0 500 Internal Server Error"
     assert f"{error.__name__}: database" in result.err
+
+
+def test_it_is_so_on_a_handler_that_sends_files_by_itself() -> None:
+    """Only where there is a file to be sent, its sendfile() can be meant."""
+    handler = make_handler(OURS, sendfile=lambda self: True)
+    handler.run(failing(ConnectionResetError("database")))
+    assert "ConnectionResetError: database" in handler.stderr.getvalue()
 
 
 @pytest.mark.parametrize("error", GONE)
@@ -242,9 +249,7 @@ def test_an_error_after_a_close_by_the_subclass_sends_no_page() -> None:
 @pytest.mark.defect("D099")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("where", ["application", "iteration"])
-def test_interrupts_go_on(
-    wsgiref: SimpleNamespace, error: type[BaseException], where: str
-) -> None:
+def test_interrupts_go_on(wsgiref: SimpleNamespace, error: type[BaseException], where: str) -> None:
     """Ctrl-C during a request stops the server; no page, no traceback of ours."""
     handler = make_handler(wsgiref)
     with pytest.raises(error):
@@ -309,6 +314,20 @@ def test_the_close_of_such_a_subclass_cannot_hide_it() -> None:
     assert handler.environ is None
 
 
+@pytest.mark.parametrize("where", ["error_output", "log_exception"])
+def test_an_interrupt_during_an_error_closes_too(wsgiref: SimpleNamespace, where: str) -> None:
+    """D099: Ctrl-C while the traceback is written."""
+
+    def interrupted(self: Any, *args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    attributes: dict[str, Any] = {where: interrupted}
+    handler = make_handler(wsgiref, **attributes)
+    with pytest.raises(KeyboardInterrupt):
+        handler.run(failing(ValueError))
+    assert handler.environ is None
+
+
 def test_an_error_while_the_page_is_sent_goes_on(wsgiref: SimpleNamespace) -> None:
     handler = make_handler(wsgiref, stdout=Pipe(ValueError("no output")))
     with pytest.raises(ValueError, match="no output"):
@@ -332,6 +351,17 @@ def test_a_client_that_does_not_wait_for_the_page() -> None:
 def test_forgetting_start_response_is_named(wsgiref: SimpleNamespace, result: Any) -> None:
     err = run(wsgiref, lambda environ, start_response: result).err
     assert "AssertionError: the application returned without calling start_response" in err
+
+
+def test_so_is_a_start_response_that_failed() -> None:
+    """S70: an application that goes on after it has not forgotten anything."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        with pytest.raises(ValueError, match="Control characters"):
+            start_response("200 O\nK", [])
+        return []
+
+    assert "returned without a successful call of start_response" in run(OURS, app).err
 
 
 @pytest.mark.defect("D103")

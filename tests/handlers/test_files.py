@@ -125,7 +125,7 @@ def pipe() -> Iterator[Any]:
     read, write = os.pipe()
     os.write(write, b"piped")
     os.close(write)
-    with open(read, "rb") as file:
+    with os.fdopen(read, "rb") as file:
         yield file
 
 
@@ -208,9 +208,7 @@ def test_sendfile_that_sends_is_all_there_is(wsgiref: SimpleNamespace, path: Pat
         raise AssertionError
 
     file = path.open("rb")
-    answer = run(
-        wsgiref, serving(lambda: file), sendfile=sendfile, finish_content=finish_content
-    )
+    answer = run(wsgiref, serving(lambda: file), sendfile=sendfile, finish_content=finish_content)
     assert answer.status == "HTTP/1.0 200 OK"
     assert answer.body == DATA[:5]
     assert file.closed

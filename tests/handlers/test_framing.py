@@ -304,7 +304,7 @@ def test_a_gateway_gets_headers_whatever_the_client_speaks(wsgiref: SimpleNamesp
     assert out.startswith(b"Status: 200 OK\r\n")
 
 
-CHUNKING = {"http_version": "1.1", "chunked_output": True}
+CHUNKING: dict[str, Any] = {"http_version": "1.1", "chunked_output": True}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from handlers.harness import GET, make_handler, run
-from support import Answer, exchange
 from quaich import handlers as our_handlers
 from quaich.protocol.errors import BodyError
+from support import Answer, exchange
 
 OURS = SimpleNamespace(handlers=our_handlers)
 
@@ -141,7 +141,9 @@ def test_an_application_may_answer_a_broken_body_itself() -> None:
         start_response("422 Unprocessable Content", [])
         return [b"mine"]
 
-    assert run(OURS, app, {"CONTENT_LENGTH": "6"}, b"abc").status.endswith("422 Unprocessable Content")
+    assert run(OURS, app, {"CONTENT_LENGTH": "6"}, b"abc").status.endswith(
+        "422 Unprocessable Content"
+    )
 
 
 def test_another_error_of_the_application_is_its_own() -> None:
@@ -208,7 +210,9 @@ def test_handlers_bound_the_stream_they_are_given(wsgiref: SimpleNamespace, base
 
 
 @pytest.mark.parametrize("where", ["base_env", "os_environ", "add_cgi_vars"])
-def test_the_body_is_found_wherever_its_length_is_said(wsgiref: SimpleNamespace, where: str) -> None:
+def test_the_body_is_found_wherever_its_length_is_said(
+    wsgiref: SimpleNamespace, where: str
+) -> None:
     """The environ decides: a subclass may have completed it."""
     attributes: dict[str, Any] = {}
     environ = {}

@@ -53,9 +53,7 @@ def raised(wsgiref: SimpleNamespace, case: str) -> str | None:
 
 @pytest.mark.defect("D078", upstream="gh-150726")
 @pytest.mark.parametrize(("case", "kind"), HEADERS.values(), ids=HEADERS)
-def test_headers_are_checked_when_optimized(
-    wsgiref: SimpleNamespace, case: str, kind: str
-) -> None:
+def test_headers_are_checked_when_optimized(wsgiref: SimpleNamespace, case: str, kind: str) -> None:
     """D115 as well: ``str()`` trusts what the constructor has let in."""
     assert raised(wsgiref, case) == kind
 

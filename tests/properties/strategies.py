@@ -8,7 +8,7 @@ sizes = st.lists(st.integers(1, 40), max_size=30)
 """Where to cut some bytes, or how many of them come at a time."""
 
 _tokens = st.text("abzAZ09!#$%&'*+-.^_`|~", min_size=1, max_size=8)
-_quoted = st.text("abc \t;=,\\\"\xff", max_size=8).map(
+_quoted = st.text('abc \t;=,\\"\xff', max_size=8).map(
     lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 )
 _white_space = st.sampled_from(["", "", " ", "\t "])

@@ -1,13 +1,15 @@
 """What holds of the body decoders for all bytes and all splits of them."""
 
+# ruff: noqa: PT017  # these properties allow an error, and say which
+
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from properties.strategies import ChunkedBody, alphabet_soup, any_bodies, chunked_bodies, sizes
-from protocol.wire import Source, cut, decode, singly
+from protocol.wire import Decoded, Source, cut, decode, singly
 from quaich.protocol.body import LAST_CHUNK, Chunked, ChunkLimits, Length, encode_chunk
 from quaich.protocol.errors import BodyError
 
@@ -50,7 +52,7 @@ def test_what_is_encoded_is_decoded(blocks: list[bytes], where: list[int]) -> No
 
 @given(data=st.binary(max_size=60), length=st.integers(0, 60), where=sizes)
 def test_a_length_is_split_invariant(data: bytes, length: int, where: list[int]) -> None:
-    expected = (data[:length], [], data[length:], len(data) >= length, None)
+    expected = Decoded(data[:length], [], data[length:], len(data) >= length, None)
     assert decode(Length(length), cut(data, where)) == expected
 
 
@@ -113,8 +115,8 @@ def reference(data: bytes) -> tuple[bytes, bytes] | None:
 @given(data=any_bodies | chunked_bodies().map(lambda body: body.data))
 def test_a_plain_reader_agrees(data: bytes) -> None:
     result = decode(Chunked(), [data])
-    assume(b";" not in data)
-    assume(not result.trailers)
+    if b";" in data or result.trailers:
+        return
     plain = reference(data)
     assert (result.done and result.error is None) == (plain is not None)
     if plain is not None:

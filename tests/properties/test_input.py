@@ -1,5 +1,7 @@
 """``Input`` is a BytesIO over the content, whatever the framing and the splits."""
 
+# ruff: noqa: PT017  # these properties allow an error, and say which
+
 import io
 from typing import Any
 

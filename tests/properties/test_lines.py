@@ -1,5 +1,7 @@
 """What holds of the lines of a head for all bytes, and of the grammar for all text."""
 
+# ruff: noqa: PT017  # these properties allow an error, and say which
+
 import ipaddress
 import re
 from datetime import UTC, datetime

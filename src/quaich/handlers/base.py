@@ -101,8 +101,8 @@ class BaseHandler(ResponseHead):
                     self.handle_error()
                 else:
                     self._end_for(fault)
-            except Exception as second:
-                fault = self._fault_of_peer(second)
+            except BaseException as second:
+                fault = self._fault_of_peer(second) if isinstance(second, Exception) else None
                 self._give_up()
                 if fault is None:
                     raise
@@ -205,7 +205,7 @@ class BaseHandler(ResponseHead):
     def _give_up(self) -> None:
         """abort() what was begun, and close(): for the way out of an error that matters more
         than one in here."""
-        steps = [self.close, lambda: BaseHandler.close(self)]
+        steps: list[Callable[[], None]] = [self.close, lambda: BaseHandler.close(self)]
         if self.headers_sent and not self._end and self._peer_fault is None:
             steps.insert(0, self.abort)
         for step in steps:
@@ -324,8 +324,9 @@ class BaseHandler(ResponseHead):
         """Send the head if no block did, and what ends the body."""
         if not self.headers_sent:
             if self.headers is None:
+                how = "a successful call of" if self._start_called else "calling"
                 raise AssertionError(
-                    "the application returned without calling start_response (PEP 3333,"
+                    f"the application returned without {how} start_response (PEP 3333,"
                     " Specification Details)"
                 )
             length = implied_length(self._method, self.status[:3] if self.status else "", 0)
@@ -418,8 +419,8 @@ class BaseHandler(ResponseHead):
                 return seen
             seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
         cls = type(self)
-        writes_itself = (
-            cls.write is not BaseHandler.write or cls.sendfile is not BaseHandler.sendfile
+        writes_itself = cls.write is not BaseHandler.write or (
+            cls.sendfile is not BaseHandler.sendfile and self.result_is_file()
         )
         return error if writes_itself and isinstance(error, _CLIENT_GONE) else None
 

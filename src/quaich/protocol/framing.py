@@ -4,8 +4,9 @@ whether the connection goes on.
 Decisions only, as functions of values. The loops that move bytes ask here.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from quaich.protocol.body import Chunked, Length
 from quaich.protocol.errors import ProtocolError
@@ -70,7 +71,8 @@ def persists(version: str, connection: list[str]) -> bool:
 # --- The response's body ----------------------------------------------------------------
 
 
-class ResponsePlan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ResponsePlan:
     """How a response goes out.
 
     ``has_body``: content may be sent at all. ``length``: bytes that must follow the head, if
@@ -87,10 +89,6 @@ class ResponsePlan(NamedTuple):
     @property
     def ends_with_connection(self) -> bool:
         return self.has_body and self.length is None and not self.chunked
-
-    def is_met_by(self, sent: int) -> bool:
-        """``sent`` bytes of content are all that may be sent."""
-        return self.length is not None and sent >= self.length
 
 
 _NOTHING: Final = ResponsePlan(has_body=False, length=0, chunked=False, drop_length=True)
