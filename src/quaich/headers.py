@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any, overload
 from urllib.parse import quote
 
+from quaich.protocol.memo import PRIVATE, VALUE_MAX, remember
 from quaich.protocol.response import control_fault
 
 tspecials = re.compile(r"[ ()<>@,;:\\\"/\[\]?=]")
@@ -32,12 +33,8 @@ def _extended_param(param: str, value: str) -> str:
     return f"{param}*=UTF-8''{quote(value, safe='!#$&+-.^_`|~', encoding='utf-8')}"
 
 
-# Fields that have been checked, because the same few are given again and again. Bounded, and
-# without long values; what names a person or a session is different each time and would only
-# fill it, so the bound is small.
-_sound: set[tuple[str, str]] = set()
-_SOUND_MAX = 512
-_SOUND_VALUE_MAX = 128
+# Fields that have been checked, because the same few are given again and again.
+_sound: dict[tuple[str, str], bool] = {}
 
 
 class Headers(MutableMapping[str, Any]):
@@ -84,8 +81,8 @@ class Headers(MutableMapping[str, Any]):
 
     def _admit(self, name: str, value: str) -> None:
         self._check(name, value)
-        if len(_sound) < _SOUND_MAX and len(value) <= _SOUND_VALUE_MAX:
-            _sound.add((name, value))
+        if len(value) <= VALUE_MAX and name.lower() not in PRIVATE:
+            remember(_sound, (name, value), True)
 
     def _check(self, name: str, value: str) -> tuple[str, str]:
         return self._convert_string_type(name, name=True), self._convert_string_type(value)

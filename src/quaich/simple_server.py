@@ -143,7 +143,10 @@ class ServerHandler(SimpleHandler):
         self.request_handler.close_connection = True  # nobody knows where a next request begins
         if self.headers_sent and (self._plan is None or self._plan.ends_with_connection):
             self.request_handler.reset_connection = True
-        super()._end_for(fault)
+        try:
+            super()._end_for(fault)
+        finally:
+            self._log_request()  # where a subclass's close() failed before it came to that
 
     def _write(self, data: bytes) -> None:
         try:

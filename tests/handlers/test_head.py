@@ -127,3 +127,10 @@ def test_a_request_without_a_version(wsgiref: SimpleNamespace) -> None:
     del handler.base_env["SERVER_PROTOCOL"]
     handler.run(app)
     assert handler.stdout.getvalue() == b"a"
+
+
+def test_format_date_time(wsgiref: SimpleNamespace) -> None:
+    """Not in the manual, and used by many."""
+    date = wsgiref.handlers.format_date_time
+    assert date(1149547794) == date(1149547794.9) == "Mon, 05 Jun 2006 22:49:54 GMT"
+    assert date(None).endswith(" GMT")

@@ -339,3 +339,26 @@ def test_environ_is_complete_when_the_input_is_made(wsgiref: SimpleNamespace) ->
     handler.setup_environ()
     assert calls == list(names)
     assert handler.environ["REQUEST_METHOD"] == GET["REQUEST_METHOD"]
+
+
+class Silent(io.RawIOBase):
+    """A client that has sent its headers and then nothing, on a socket with a timeout."""
+
+    def read1(self, size: int) -> bytes:
+        raise TimeoutError("timed out")
+
+
+def test_a_body_that_does_not_come_in_time_is_a_408() -> None:
+    """D008: if the application lets it pass; a TimeoutError of its own is its own (D097)."""
+    handler = make_handler(OURS, {"CONTENT_LENGTH": "3"})
+    handler.stdin = Silent()
+    handler.run(reading("read"))
+    assert handler.stdout.getvalue().startswith(b"HTTP/1.0 408 Request Timeout\r\n")
+    assert handler.stderr.getvalue() == ""
+
+    def slow(environ: Any, start_response: Any) -> Any:
+        raise TimeoutError("of its database")
+
+    answer = run(OURS, slow)
+    assert "500 Internal" in answer.status
+    assert "TimeoutError: of its database" in answer.err

@@ -1,11 +1,12 @@
 """What subclasses may rely on: attributes, hooks, their order, and overriding each of them."""
 
+import io
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from handlers.harness import Blocks, answer, make_handler, respond, run
+from handlers.harness import GET, Blocks, answer, make_handler, respond, run
 from quaich import handlers as our_handlers
 from support import exchange
 
@@ -341,3 +342,53 @@ def test_server_handler_closes_with_a_log_line(wsgiref: SimpleNamespace) -> None
     logged: list[tuple[Any, ...]] = []
     exchange(wsgiref, respond([b"body"]), log_request=lambda self, *args: logged.append(args))
     assert logged == [("200", 4)]
+
+
+def test_a_handler_with_streams_of_its_own_kind(wsgiref: SimpleNamespace) -> None:
+    """The five abstract methods are all that a transport must have; it may send at _flush."""
+    kept: list[bytes] = []
+    sent: list[bytes] = []
+    broken: list[Exception] = []
+
+    class Transport(wsgiref.handlers.BaseHandler):  # type: ignore[misc,name-defined]
+        os_environ: dict[str, str] = {}
+
+        def _write(self, data: bytes) -> None:
+            kept.append(data)
+
+        def _flush(self) -> None:
+            if broken:
+                raise broken.pop()
+            sent.append(b"".join(kept))
+            kept.clear()
+
+        def get_stdin(self) -> Any:
+            return io.BytesIO(b"body")
+
+        def get_stderr(self) -> Any:
+            return stderr
+
+        def add_cgi_vars(self) -> None:
+            self.environ.update(GET)
+
+    stderr = io.StringIO()
+    Transport().run(respond(Blocks(b"a", b"b")))
+    assert sent[0].endswith(b"\r\n\r\na")
+    assert b"".join(sent).endswith(b"\r\n\r\nab")
+    assert not kept
+    for result in ([b"a"], []):
+        broken.append(BrokenPipeError())
+        handler = Transport()
+        handler.run(respond(result))
+        handler.close()
+        # In wsgiref, only write() flushes.
+        assert not broken or not result
+        broken.clear()
+    assert stderr.getvalue() == ""
+
+
+def test_the_check_for_strings_is_there_for_subclasses(wsgiref: SimpleNamespace) -> None:
+    handler = wsgiref.handlers.BaseHandler()
+    assert handler._convert_string_type("x", "Title") == "x"
+    with pytest.raises(AssertionError, match=r"^Title must be of type str \(got b'x'\)$"):
+        handler._convert_string_type(b"x", "Title")

@@ -387,8 +387,9 @@ def explain_variable(key: str, ours: Any, theirs: Any, data: bytes) -> str | Non
     """The number of the difference. ``None`` stands for a value that is absent."""
     target = data.lstrip(b"\r\n").split(b" ")[1].split(b"\r")[0].decode("latin-1")
     names = [line.split(b":")[0].decode("latin-1") for line in data.split(b"\r\n")[1:]]
-    if ours is None and data.lstrip(b"\r\n").split(b"\r\n")[0].count(b" ") == 1:
-        return "D031"  # HTTP/0.9 has no fields
+    http09 = data.lstrip(b"\r\n").split(b"\r\n")[0].count(b" ") == 1
+    if http09 and key.startswith(("HTTP_", "CONTENT_")):
+        return "D031"  # it has no fields
     if theirs is None and key in ADDED:
         return ADDED[key]
     if key in OBJECTS:

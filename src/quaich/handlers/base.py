@@ -356,7 +356,12 @@ class BaseHandler(ResponseHead):
 
     def handle_error(self) -> None:
         """Log the current exception and answer with an error page, if nothing was sent yet."""
-        self.log_exception(sys.exc_info())
+        try:
+            self.log_exception(sys.exc_info())
+        except (OSError, ValueError):
+            # wsgi.errors is closed, or cannot encode the text. The client gets its answer all
+            # the same, and the traceback goes where our own messages go.
+            logger.exception("the application failed, and wsgi.errors did not take its traceback")
         if self._end == "complete":
             # It was close() that failed: a page behind the response would be the next one's.
             BaseHandler.close(self)

@@ -193,5 +193,5 @@ class ResponseHead:
         return protocol.upper() != "HTTP/0.9"
 
     def _send(self, data: bytes) -> None:
-        """Send bytes; defined by ResponseHead."""
+        """Send bytes; ``BaseHandler`` defines it."""
         raise NotImplementedError

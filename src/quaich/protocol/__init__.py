@@ -12,5 +12,6 @@ there arrives as an argument. Rules carry their numbers: ``H…`` for HTTP/1 (RF
 ``framing``          which decoder a request has; how a response is delimited; persistence
 ``response``         which status and header fields an application may send
 ``date``             IMF-fixdate
+``memo``             what has been found sound before
 ===================  ========================================================================
 """

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from quaich.protocol.errors import Fault
 from quaich.protocol.grammar import is_field_value, is_token, parse_decimal
+from quaich.protocol.memo import PRIVATE, VALUE_MAX, remember
 
 # Those that RFC 2616 (section 13.5.1) named and CPython's tests pin: "Trailers" is a slip of
 # that document, and "Trailer" is not among them (D117).
@@ -31,14 +32,9 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f]").search
 _CODE = re.compile(r"[0-9]{3}").match
 
 
-# Statuses and header items found sound, so that the next response need not look again: the
-# same few recur in every response. Bounded; values that name a person or a session are never
-# kept.
-_sound_statuses: set[str] = set()
-_sound: dict[tuple[str, str], str] = {}  # to its line
-_SOUND_MAX = 1024
-_SOUND_VALUE_MAX = 256
-_PRIVATE = frozenset({"set-cookie", "www-authenticate", "authentication-info", "location", "etag"})
+# Found sound before, so that the next response need not look again.
+_sound_statuses: dict[str, bool] = {}
+_sound: dict[tuple[str, str], str] = {}  # a header item to its line
 
 
 def status_fault(status: object) -> Fault | None:
@@ -74,8 +70,7 @@ def status_fault(status: object) -> Fault | None:
             f"Status {status!r} has characters that ISO-8859-1 cannot encode (PEP 3333,"
             " Unicode Issues)",
         )
-    if len(_sound_statuses) < _SOUND_MAX:
-        _sound_statuses.add(status)
+    remember(_sound_statuses, status, True)
     return None
 
 
@@ -135,12 +130,8 @@ def checked_section(headers: Iterable[object]) -> FieldSection | Fault:
                 has_date = True
             elif lower == "server":
                 has_server = True
-            elif (
-                len(_sound) < _SOUND_MAX
-                and len(value) <= _SOUND_VALUE_MAX
-                and lower not in _PRIVATE
-            ):
-                _sound[item] = line
+            elif len(value) <= VALUE_MAX and lower not in PRIVATE:
+                remember(_sound, item, line)
         fields.append(item)
         text += line
     return fields, content_length, has_date, has_server, text

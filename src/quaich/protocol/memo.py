@@ -1,0 +1,28 @@
+"""Remembering what has been found sound: the same few values recur in every message.
+
+A memo is a plain ``dict`` at module level, read with ``get`` or ``in`` and written through
+:func:`remember`. It is bounded, and emptied when it is full: values that never recur (request
+ids) must not keep out those that do. Long values, and fields that say who somebody is, are not
+for it. Single dictionary operations only, so it needs no lock, with or without the GIL.
+"""
+
+from typing import Final, TypeVar
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+ENTRIES_MAX: Final = 1024
+VALUE_MAX: Final = 256
+"""The longest field value that is remembered, characters."""
+
+PRIVATE: Final = frozenset(
+    {"authentication-info", "etag", "location", "set-cookie", "www-authenticate"}
+)
+"""Fields that are not remembered, in lower case: they are secret, or different each time."""
+
+
+def remember(memo: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Put an entry into the memo."""
+    if len(memo) >= ENTRIES_MAX:
+        memo.clear()
+    memo[key] = value
