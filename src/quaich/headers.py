@@ -61,8 +61,13 @@ class Headers(MutableMapping[str, Any]):
         try:
             for item in headers:
                 name, value = item
-                if type(name) is not str or type(value) is not str or item not in _sound:
-                    self._admit(name, value)
+                if type(name) is not str or type(value) is not str:
+                    self._check(name, value)
+                elif item not in _sound:
+                    if not name.isprintable() or not value.isprintable():
+                        self._check(name, value)
+                    elif len(value) <= VALUE_MAX and name.lower() not in PRIVATE:
+                        remember(_sound, item, True)
         except TypeError:  # an item that is a list: not hashable
             for name, value in headers:
                 self._check(name, value)
@@ -78,11 +83,6 @@ class Headers(MutableMapping[str, Any]):
             if fault is not None:
                 raise fault.exception()
         return value
-
-    def _admit(self, name: str, value: str) -> None:
-        self._check(name, value)
-        if len(value) <= VALUE_MAX and name.lower() not in PRIVATE:
-            remember(_sound, (name, value), True)
 
     def _check(self, name: str, value: str) -> tuple[str, str]:
         return self._convert_string_type(name, name=True), self._convert_string_type(value)

@@ -15,10 +15,8 @@ ENTRIES_MAX: Final = 1024
 VALUE_MAX: Final = 256
 """The longest field value that is remembered, characters."""
 
-PRIVATE: Final = frozenset(
-    {"authentication-info", "etag", "location", "set-cookie", "www-authenticate"}
-)
-"""Fields that are not remembered, in lower case: they are secret, or different each time."""
+PRIVATE: Final = frozenset({"authentication-info", "location", "set-cookie", "www-authenticate"})
+"""Fields that are not remembered, in lower case: their values can be secrets."""
 
 
 def remember(memo: dict[_Key, _Value], key: _Key, value: _Value) -> None:
