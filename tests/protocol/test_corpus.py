@@ -69,7 +69,7 @@ def test_by_the_drop_in_server(name: str) -> None:
     verdict = expected.get("dropin", expected["strict"])
     data = (CORPUS / f"{name}.http").read_bytes()
     answer = exchange(SimpleNamespace(simple_server=simple_server), _echo, data)
-    if expected["strict"] == "400 H013" and verdict == "ok":
+    if expected["strict"] == "400 H024" and verdict == "ok":
         assert answer.out == expected["content"].encode("latin-1")  # HTTP/0.9
     elif verdict == "ok":
         assert answer.status == "HTTP/1.0 200 OK"

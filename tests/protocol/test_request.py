@@ -89,7 +89,7 @@ REFUSED_LINES = [
     ("H011", 400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     ("H013", 400, b""),
     ("H013", 400, b"GET"),
-    ("H013", 400, b"GET /"),
+    ("H024", 400, b"GET /"),
     ("H013", 400, b"GET HTTP/1.1"),
     ("H013", 400, b"GET / HTTP/1.1 "),
     ("H013", 400, b" GET / HTTP/1.1"),
@@ -154,7 +154,7 @@ def test_the_longest_method() -> None:
 def test_http_0_9_only_where_it_is_allowed(line: bytes) -> None:
     with pytest.raises(ProtocolError) as info:
         parse_request_line(line)
-    assert refusal(info.value) == (400, "H013")
+    assert refusal(info.value) == (400, "H024")
     request_line = parse_request_line(line, Leniency(http09=True))
     assert request_line == RequestLine("GET", line[4:].decode(), "HTTP/0.9")
 
@@ -238,7 +238,7 @@ def test_a_target(method: str, target: str, parsed: Target) -> None:
         ("H025", 400, "GET", "ftp://a/"),
         ("H025", 400, "GET", "s://]ufd/:"),
         ("H025", 400, "GET", "http:/a"),
-        ("H025", 400, "GET", "example.com:443"),  # H032
+        ("H032", 400, "GET", "example.com:443"),
         ("H025", 400, "OPTIONS", "*a"),
         ("H026", 400, "GET", "/a#b"),
         ("H026", 400, "OPTIONS", "*#"),

@@ -43,8 +43,13 @@ def body_decoder(
         return Length(0)
     if len(content_lengths) > 1:
         raise ProtocolError("H064", 400, "Content-Length is given more than once")
-    length = parse_decimal(content_lengths[0])
+    value = content_lengths[0]
+    length = parse_decimal(value)
     if length is None:
+        if "," in value:
+            raise ProtocolError("H064", 400, "Content-Length is given more than once")
+        if value.isascii() and value.isdigit():
+            raise ProtocolError("H063", 400, "Content-Length has more than 20 digits")
         raise ProtocolError("H062", 400, "Content-Length is not a number of bytes")
     return Length(length)
 

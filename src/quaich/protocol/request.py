@@ -94,6 +94,8 @@ def _request_line_error(line: bytes) -> ProtocolError:
         return ProtocolError("H011", 400, "this is a TLS handshake; the port speaks plain HTTP")
     if len(parts[0]) > METHOD_MAX:
         return ProtocolError("H017", 501, f"the method is longer than {METHOD_MAX} characters")
+    if len(parts) == 2 and parts[0] == b"GET" and parts[1][:5] not in (b"", b"HTTP/"):
+        return ProtocolError("H024", 400, "the request line has no version (HTTP/0.9)")
     if len(parts) != 3 or not parts[0] or not parts[1]:
         return ProtocolError(
             "H013", 400, "a request line is method, target and version with one space between"
@@ -105,6 +107,8 @@ def _request_line_error(line: bytes) -> ProtocolError:
         return ProtocolError("H021", 400, "the version is not HTTP/ digit . digit")
     if b"#" in target:
         return ProtocolError("H026", 400, "a request target has no fragment")
+    if re.search(rb"%(?![0-9A-Fa-f]{2})", target):
+        return ProtocolError("H035", 400, "a % in the request target is not an escaped octet")
     return ProtocolError("H034", 400, "the request target has octets that a URI must escape")
 
 
@@ -136,6 +140,8 @@ def parse_target(method: str, target: str) -> Target:
             raise ProtocolError("H033", 400, "the target * is for OPTIONS only")
         return Target("")
     scheme, separator, rest = target.partition("://")
+    if not separator and (known := match_authority(target)) and known["host"] and known["port"]:
+        raise ProtocolError("H032", 400, "a target of host and port is for CONNECT only")
     if not separator or scheme.lower() not in ("http", "https"):
         raise ProtocolError(
             "H025", 400, "a request target is an absolute path, an http URI, or * for OPTIONS"
