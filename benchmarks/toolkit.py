@@ -346,8 +346,8 @@ def main() -> None:
     def show(row: Row) -> None:
         rows.append(row)
         print(
-            f"{row.name:40}{row.standard * 1e6:9.2f}{row.quaich * 1e6:9.2f}{row.ratio:7.2f}×"
-            f"   {row.low:.2f}–{row.high:.2f}",
+            f"{row.name:40}{row.standard * 1e6:9.2f}{row.quaich * 1e6:9.2f}{row.ratio:7.2f}x"
+            f"   {row.low:.2f}-{row.high:.2f}",
             flush=True,
         )
 
