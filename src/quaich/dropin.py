@@ -122,10 +122,10 @@ def main(arguments: list[str]) -> int:
         return 2
     install()
     sys.argv = [name, *rest]
-    if as_module:
-        # runpy asks a module's own loader, which knows it by its own name only.
-        if name.startswith("wsgiref."):
-            name = "quaich." + name.removeprefix("wsgiref.")
+    if as_module and name.startswith("wsgiref."):
+        # A module's own loader knows it by its own name only, so runpy gets the file.
+        runpy.run_path(str(importlib.import_module(name).__file__), run_name="__main__")
+    elif as_module:
         # "python -m quaich.dropin" has put the current directory first, as "python -m" would.
         runpy.run_module(name, run_name="__main__", alter_sys=True)
     else:
