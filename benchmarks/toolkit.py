@@ -340,13 +340,13 @@ def main() -> None:
     standard, quaich = modules("wsgiref"), modules("quaich")
 
     print(f"Python {sys.version.split()[0]}; µs per piece of work, medians of {arguments.rounds}")
-    print(f"{'':40}{'wsgiref':>9}{'quaich':>9}{'ratio':>8}   quartiles")
+    print(f"{'':42}{'wsgiref':>9}{'quaich':>9}{'ratio':>8}   quartiles")
     rows = []
 
     def show(row: Row) -> None:
         rows.append(row)
         print(
-            f"{row.name:40}{row.standard * 1e6:9.2f}{row.quaich * 1e6:9.2f}{row.ratio:7.2f}x"
+            f"{row.name:42}{row.standard * 1e6:9.2f}{row.quaich * 1e6:9.2f}{row.ratio:7.2f}x"
             f"   {row.low:.2f}-{row.high:.2f}",
             flush=True,
         )
@@ -354,11 +354,13 @@ def main() -> None:
     for name, make in MICRO.items():
         if arguments.only.lower() in name.lower():
             show(compare(name, make(standard), make(quaich), arguments.rounds, 0.05))
-    name = "simple_server, requests per second"
+    name = "simple_server, a request over a socket"
     if arguments.only.lower() in name.lower():
         with server_process("wsgiref") as theirs, server_process("quaich") as ours:
             row = compare(name, one_request(theirs), one_request(ours), arguments.rounds, 0.3)
         show(row)
+        rates = (round(1 / row.standard), round(1 / row.quaich))
+        print("simple_server: {} requests per second with wsgiref, {} with Quaich".format(*rates))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps([row._asdict() for row in rows], indent=2))
     slower = [row.name for row in rows if row.ratio < 1]

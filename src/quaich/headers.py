@@ -228,7 +228,9 @@ class Headers(MutableMapping[str, Any]):
 
             h.add_header("content-disposition", "attachment", filename="bud.gif")
         """
-        text = None if _value is None else self._convert_string_type(_value)
+        text = _value
+        if text is not None and (type(text) is not str or not text.isprintable()):
+            self._convert_string_type(text)
         for key, value in _params.items():
             param = key.replace("_", "-")
             if not param.isprintable():

@@ -114,19 +114,22 @@ def shift_path_info(environ: WSGIEnvironment) -> str | None:
     path_info: str = environ.get("PATH_INFO", "")
     if not path_info:
         return None
-    # A path without a leading slash has a first segment all the same (D118).
-    *inner, last = path_info.removeprefix("/").split("/")
-    segments = [segment for segment in inner if segment and segment != "."]
-    segments.append(last)
-    name = segments[0]
+    if path_info[0] == "/" and "//" not in path_info and "/." not in path_info:
+        name, slash, rest = path_info[1:].partition("/")
+        environ["PATH_INFO"] = slash + rest
+    else:
+        # A path without a leading slash has a first segment all the same (D118).
+        *inner, last = path_info.removeprefix("/").split("/")
+        segments = [segment for segment in inner if segment and segment != "."]
+        segments.append(last)
+        name, segments[0] = segments[0], ""
+        environ["PATH_INFO"] = "/".join(segments)
 
     script_name = f"{environ.get('SCRIPT_NAME', '')}/{name}"
     if not name or "/." in script_name or "//" in script_name or script_name[0] != "/":
         script_name = posixpath.normpath(script_name).removesuffix("/")
     # Of two slashes at the start, which normpath() leaves, one may be there still.
     environ["SCRIPT_NAME"] = script_name if name else script_name.removesuffix("/") + "/"
-    segments[0] = ""
-    environ["PATH_INFO"] = "/".join(segments)
     return None if name == "." else name
 
 
