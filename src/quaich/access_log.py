@@ -7,9 +7,8 @@ then on they go to those handlers only.
 
 import logging
 import sys
+from functools import cache
 from typing import Final
-
-logger: Final = logging.getLogger("quaich.access")
 
 # C0, DEL and C1 controls and the backslash: what a client sends must not move the cursor of
 # a terminal or look like another line (D054).
@@ -22,7 +21,7 @@ class _FallbackHandler(logging.Handler):
     """Writes to the ``sys.stderr`` of the moment, and only if no other handler gets the line."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        above: logging.Logger | None = logger
+        above: logging.Logger | None = logger()
         while above is not None:
             if any(handler is not self for handler in above.handlers):
                 return
@@ -36,8 +35,15 @@ class _FallbackHandler(logging.Handler):
             pass  # closed, or nobody reads it: a request is not to fail for that
 
 
-logger.setLevel(logging.INFO)
-logger.addHandler(_FallbackHandler())
+@cache
+def logger() -> logging.Logger:
+    """``quaich.access``, made when it is first asked for: ``logging.config`` disables the
+    loggers that are there before it, and programs call it when they start."""
+    made = logging.getLogger("quaich.access")
+    if made.level == logging.NOTSET:
+        made.setLevel(logging.INFO)
+    made.addHandler(_FallbackHandler())
+    return made
 
 
 def escape(text: str) -> str:
@@ -47,4 +53,4 @@ def escape(text: str) -> str:
 
 def write_line(address: str, time: str, message: str) -> None:
     """Log one line, ``ADDRESS - - [TIME] MESSAGE``; the message is escaped here."""
-    logger.info("%s - - [%s] %s", address, time, escape(message))
+    logger().info("%s - - [%s] %s", address, time, escape(message))

@@ -30,8 +30,8 @@ from quaich.exchange.environ import HeaderMap, add_fields, target_variables
 from quaich.exchange.input import Input
 from quaich.handlers import SimpleHandler
 from quaich.handlers.streams import DiscardedText
-from quaich.protocol.errors import ProtocolError
-from quaich.protocol.framing import ResponsePlan, body_decoder, expects_continue, persists
+from quaich.protocol.errors import PEER_GONE, ProtocolError
+from quaich.protocol.framing import body_decoder, expects_continue, persists
 from quaich.protocol.request import (
     DROPIN,
     METHOD_MAX,
@@ -42,132 +42,27 @@ from quaich.protocol.request import (
     parse_target,
     strip_line_end,
 )
+from quaich.server_handler import ServerHandler as ServerHandler
+from quaich.server_handler import server_version, software_version, sys_version
 from quaich.sockets import drain, linger, make_close_a_reset, socket_of, tls_variables
 from quaich.types import WSGIApplication, WSGIEnvironment
 
 __all__ = ["ThreadingWSGIServer", "WSGIRequestHandler", "WSGIServer", "demo_app", "make_server"]
 
-server_version = "WSGIServer/0.2"
-sys_version = python_implementation() + "/" + sys.version.split()[0]
-software_version = server_version + " " + sys_version
-
 logger = logging.getLogger("quaich.simple_server")
 
-_incidental = urllib  # simple_server.urllib is used as a name
+# Names that programs take from here.
+_incidental = (urllib, SimpleHandler, python_implementation, software_version)
 
 # Limits of the head, bytes and fields. The first two are http.server's own (and wsgiref's
 # 65536 for the request line); without a total, 100 fields made 6.4 MB of head (D052).
 LINE_MAX: Final = 65536
 FIELDS_MAX: Final = 100
 HEAD_MAX: Final = 256 * 1024
+# How much of a refused request line stands in the log, characters.
+REFUSED_LINE_MAX: Final = 100
 # Empty lines in front of a request line that are ignored (H005).
 EMPTY_LINES_MAX: Final = 3
-
-
-class ServerHandler(SimpleHandler):
-    """The handler that :class:`WSGIRequestHandler` runs the application with.
-
-    Its creator sets ``request_handler`` to itself.
-    """
-
-    server_software = software_version
-    # The environment of the process is not the request's (D056): secrets would be shown, and
-    # HTTPS=on in a shell would make https of every URL.
-    os_environ: dict[str, str] = {}
-
-    request_handler: Any = None
-    connection_field = False
-    """An HTTP/1.1 response without a Connection field gets one that says whether the
-    connection goes on. Off for those who have a ``handle()`` of their own: Django's tests
-    count on there being none."""
-
-    _logged = False
-
-    def run(self, application: WSGIApplication) -> None:
-        try:
-            super().run(application)
-        finally:
-            body = self._input
-            if self.request_handler is not None and isinstance(body, Input) and not body.ended:
-                self.request_handler.unread_body = body
-
-    def setup_environ(self) -> None:
-        self._logged = False
-        super().setup_environ()
-        self.environ["wsgi.input_terminated"] = True
-
-    def before_reading(self) -> Callable[[], object] | None:
-        return self._send_continue if self._awaits_continue else None
-
-    def _send_continue(self) -> None:
-        """100 (Continue), when the application first reads and not before (S92, D004)."""
-        self._awaits_continue = False
-        if not self.headers_sent:
-            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._send_flush()
-
-    @property
-    def _awaits_continue(self) -> bool:
-        return bool(getattr(self.request_handler, "awaits_continue", False))
-
-    @_awaits_continue.setter
-    def _awaits_continue(self, value: bool) -> None:
-        self.request_handler.awaits_continue = value
-
-    def finish_headers(self, plan: ResponsePlan) -> bool:
-        """On HTTP/1.1, Connection says whether the connection goes on (H105-H107)."""
-        changed = super().finish_headers(plan)
-        connection, headers = self.request_handler, self.headers
-        if self.http_version < "1.1" or headers is None or connection is None:
-            return changed
-        # A client that still waits for 100 may or may not send its content after this (H098).
-        if self._awaits_continue or plan.ends_with_connection:
-            connection.close_connection = True
-        if "Connection" in headers or not self.connection_field:
-            return changed
-        if getattr(connection, "close_connection", True):
-            headers["Connection"] = "close"
-        elif self._protocol == "HTTP/1.0":
-            headers["Connection"] = "keep-alive"
-        return True
-
-    def abort(self) -> None:
-        """End the connection; where only its end would end the body, by a reset (D096)."""
-        super().abort()
-        self.request_handler.close_connection = True
-        if self._plan is None or self._plan.ends_with_connection:
-            self.request_handler.reset_connection = True
-        self._log_request()
-
-    def _end_for(self, fault: BaseException) -> None:
-        self.request_handler.close_connection = True  # nobody knows where a next request begins
-        if self.headers_sent and (self._plan is None or self._plan.ends_with_connection):
-            self.request_handler.reset_connection = True
-        try:
-            super()._end_for(fault)
-        finally:
-            self._log_request()  # where a subclass's close() failed before it came to that
-
-    def _write(self, data: bytes) -> None:
-        try:
-            super()._write(data)
-        except OSError as error:
-            # Also a timeout and the errors of TLS: it is the connection that failed (D008).
-            self._peer_fault = error
-            raise
-
-    def _log_request(self) -> None:
-        if not self._logged:
-            self._logged = True
-            code = self.status.split(" ", 1)[0] if self.status else "-"
-            self.request_handler.log_request(code, self.bytes_sent)
-
-    def close(self) -> None:
-        """Write the line of the access log; then as in the base class."""
-        try:
-            self._log_request()
-        finally:
-            super().close()
 
 
 class WSGIServer(HTTPServer):
@@ -237,7 +132,7 @@ class WSGIServer(HTTPServer):
         """Print the current exception; a client that went away is none (D019)."""
         error = sys.exception()
         ssl = sys.modules.get("ssl")
-        if isinstance(error, (ConnectionError, TimeoutError)) or (
+        if isinstance(error, (*PEER_GONE, TimeoutError)) or (
             ssl is not None and isinstance(error, ssl.SSLError)
         ):
             logger.debug("%s went away", client_address, exc_info=True)
@@ -281,6 +176,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
     reset_connection = False
     raw_target: str | None = None
     _refused = False  # where this request ends is not known
+    _refusal = ""  # why
 
     # --- The request --------------------------------------------------------------------
 
@@ -351,7 +247,7 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
         Sets ``requestline``, ``command``, ``path``, ``request_version``, ``headers`` and
         ``close_connection``. False: the request was refused, and the error page is sent.
         """
-        self.requestline = self.command = self.path = ""
+        self.requestline = self.command = self.path = self._refusal = ""
         self.raw_target = None
         self.awaits_continue = self.reset_connection = self._refused = False
         self.unread_body = None
@@ -362,7 +258,9 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
             return self._parse_head()
         except ProtocolError as fault:
             self.close_connection = self._refused = True
-            self.send_error(fault.status, None, str(fault))
+            self.requestline = self.requestline[:REFUSED_LINE_MAX]  # for the log
+            self._refusal = str(fault)
+            self.send_error(fault.status, None, self._refusal)
         except TimeoutError:
             self.close_connection = True
             self.send_error(408)
@@ -497,6 +395,12 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
             super().finish()
 
     # --- The log ------------------------------------------------------------------------
+
+    def log_error(self, format: str, *args: Any) -> None:
+        """Log what http.server says of an error page, and for what the request was refused."""
+        if self._refusal and format == "code %d, message %s":
+            args = (args[0], f"{args[1]}: {self._refusal}")
+        super().log_error(format, *args)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log ``format % args`` with the client's address and the time (access_log)."""

@@ -34,10 +34,11 @@ class FileWrapper:
     block, whatever ``i`` is; IndexError at the end.
     """
 
+    _ended = False  # of the class, for subclasses with a constructor of their own
+
     def __init__(self, filelike: Any, blksize: int = 8192) -> None:
         self.filelike = filelike
         self.blksize = blksize
-        self._ended = False
         if hasattr(filelike, "close"):
             self.close = filelike.close
 

@@ -1,7 +1,7 @@
 """Remembering what has been found sound."""
 
 from quaich import headers
-from quaich.protocol.memo import ENTRIES_MAX, PRIVATE, VALUE_MAX, remember
+from quaich.protocol.memo import ENTRIES_MAX, PRIVATE, ENTRY_MAX, remember
 
 
 def test_a_memo_is_emptied_when_it_is_full() -> None:
@@ -16,7 +16,7 @@ def test_a_memo_is_emptied_when_it_is_full() -> None:
 def test_headers_remember_nothing_private_and_nothing_long() -> None:
     headers._sound.clear()
     headers.Headers([(name.title(), "secret") for name in PRIVATE])
-    headers.Headers([("A", "x" * (VALUE_MAX + 1))])
+    headers.Headers([("A", "x" * ENTRY_MAX), ("A" * ENTRY_MAX, "x")])
     assert headers._sound == {}
-    headers.Headers([("A", "x" * VALUE_MAX)])
+    headers.Headers([("A", "x" * (ENTRY_MAX - 1))])
     assert len(headers._sound) == 1

@@ -1,79 +1,15 @@
 """What the tests of simple_server share: a hostile client's tools, and some applications."""
 
-import contextlib
-import io
 import socket
 import socketserver
 import struct
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, BinaryIO, NamedTuple
-from unittest import mock
 
-from support import Answer
+from support import server_with
 
 HOST = b"Host: example.test\r\n"
-
-
-class Drip(io.RawIOBase):
-    """A stream that gives at most ``size`` bytes at once."""
-
-    def __init__(self, data: bytes, size: int) -> None:
-        self._stream = io.BytesIO(data)
-        self._size = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        block = self._stream.read(min(self._size, len(buffer)))
-        buffer[: len(block)] = block
-        return len(block)
-
-
-def serve(
-    wsgiref: SimpleNamespace,
-    app: Any,
-    data: bytes,
-    *,
-    size: int | None = None,
-    mixin: Any = None,
-    address: Any = ("127.0.0.1", 4711),
-    **attributes: Any,
-) -> Answer:
-    """As ``support.exchange``, for a server with a mix-in and for bytes that come ``size`` by
-    ``size``."""
-    base: Any = wsgiref.simple_server.WSGIRequestHandler
-
-    class Handler(base):  # type: ignore[misc]  # the subject's class is known at run time only
-        def setup(self) -> None:
-            self.connection = self.request
-            self.rfile, self.wfile = self.request
-
-        def finish(self) -> None:
-            pass
-
-    for name, value in attributes.items():
-        setattr(Handler, name, value)
-    server_class = server_with(wsgiref, mixin)
-    server = server_class(("127.0.0.1", 80), Handler, bind_and_activate=False)
-    server.server_name, server.server_port = "127.0.0.1", 80
-    server.setup_environ()
-    server.set_app(app)
-    rfile = io.BufferedReader(io.BytesIO(data) if size is None else Drip(data, size))
-    out = io.BytesIO()
-    with mock.patch("sys.stderr", io.StringIO()) as err, contextlib.closing(server.socket):
-        server.finish_request((rfile, out), address)
-    return Answer(out.getvalue(), err.getvalue())
-
-
-def server_with(wsgiref: SimpleNamespace, mixin: Any) -> Any:
-    """The subject's server class, with a mix-in of socketserver's in front."""
-    base: Any = wsgiref.simple_server.WSGIServer
-    if mixin is None:
-        return base
-    name = mixin.__name__ + "WSGIServer"
-    return type(name, (mixin, base), {"daemon_threads": True})
 
 
 def threading_server(wsgiref: SimpleNamespace) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from simple_server.client import HOST, Recorder, echo, handler_with, hello, serve
+from simple_server.client import HOST, Recorder, echo, handler_with, hello
 from support import connect, exchange, live_server, read_all
 
 REQUEST = b"GET /path?query HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -216,7 +216,7 @@ def test_a_subclass_of_the_server_handler_can_close_by_itself(wsgiref: SimpleNam
         handler.run(self.server.get_app())
         assert self.close_connection
 
-    answer = serve(wsgiref, hello, REQUEST, handle=handle, protocol_version="HTTP/1.1")
+    answer = exchange(wsgiref, hello, REQUEST, handle=handle, protocol_version="HTTP/1.1")
     assert answer.out.count(b"Connection: close\r\n") == 1
     assert answer.body == b"hello"
 

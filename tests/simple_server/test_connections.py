@@ -16,10 +16,9 @@ from simple_server.client import (
     hello,
     read_response,
     reset,
-    server_with,
     threading_server,
 )
-from support import connect, exchange, live_server, read_all
+from support import connect, exchange, live_server, read_all, server_with
 
 REQUEST = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 
@@ -31,7 +30,7 @@ def test_an_idle_connection_does_not_block_the_others(wsgiref: SimpleNamespace) 
     with (
         live_server(wsgiref, hello) as server,
         connect(server) as _idle,
-        connect(server, timeout=0.5) as client,
+        connect(server, timeout=2) as client,
     ):
         client.sendall(REQUEST)
         assert read_all(client).endswith(b"hello")
@@ -40,7 +39,7 @@ def test_an_idle_connection_does_not_block_the_others(wsgiref: SimpleNamespace) 
 @pytest.mark.defect("D031", upstream="gh-139492")
 @pytest.mark.live
 def test_an_http_0_9_request_is_answered_at_once(wsgiref: SimpleNamespace) -> None:
-    with live_server(wsgiref, hello) as server, connect(server, timeout=0.5) as client:
+    with live_server(wsgiref, hello) as server, connect(server, timeout=2) as client:
         client.sendall(b"GET /\r\n")
         assert read_all(client) == b"hello"
 
@@ -127,7 +126,7 @@ def looping(wsgiref: SimpleNamespace) -> Any:
 def test_a_single_threaded_server_keeps_no_connection(wsgiref: SimpleNamespace) -> None:
     with (
         live_server(wsgiref, hello, handler_class=looping(wsgiref)) as server,
-        connect(server, timeout=0.5) as client,
+        connect(server, timeout=2) as client,
     ):
         client.sendall(REQUEST)
         assert b"connection: close\r\n" in read_all(client).lower()

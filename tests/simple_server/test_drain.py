@@ -1,7 +1,8 @@
 """The end of a connection: 100 (Continue), unread bodies, resets (D004, D005, D096)."""
 
 import contextlib
-import time
+import itertools
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,6 @@ from simple_server.client import (
     hello,
     in_blocks,
     read_response,
-    serve,
     threading_server,
 )
 from support import connect, exchange, live_server, read_all
@@ -87,7 +87,7 @@ def test_a_subclass_can_refuse_an_expectation(wsgiref: SimpleNamespace, sends_er
         return False
 
     app = Recorder()
-    answer = serve(
+    answer = exchange(
         wsgiref,
         app,
         EXPECT + b"GET /" + EXPECT,
@@ -104,7 +104,7 @@ def test_a_subclass_can_refuse_an_expectation(wsgiref: SimpleNamespace, sends_er
 def test_a_client_can_wait_for_100(wsgiref: SimpleNamespace) -> None:
     with (
         live_server(wsgiref, echo) as server,
-        connect(server, timeout=0.5) as client,
+        connect(server, timeout=2) as client,
         client.makefile("rb") as stream,
     ):
         client.sendall(EXPECT)
@@ -168,40 +168,100 @@ def test_the_error_page_for_a_broken_body_is_not_lost(wsgiref: SimpleNamespace) 
     assert answer.startswith(b"HTTP/1.0 400 ")
 
 
-@pytest.mark.live
-def test_a_refused_client_that_stays_is_not_waited_for() -> None:
+class Observed(socket.socket):
+    """A server's side of a connection that notes what is read and how long that may take."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        super().__init__(fileno=accepted.detach())
+        self.taken = 0
+        self.timeouts: list[float | None] = []
+
+    def settimeout(self, value: float | None, /) -> None:
+        self.timeouts.append(value)
+        super().settimeout(value)
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        data = super().recv(bufsize, flags)
+        self.taken += len(data)
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0, /) -> int:
+        size = super().recv_into(buffer, nbytes, flags)
+        self.taken += size
+        return size
+
+
+def observing(accepted: list[Observed]) -> Any:
+    """Quaich's server, whose connections are put into the list."""
+    from quaich import simple_server
+
+    def get_request(self: Any) -> tuple[Observed, Any]:
+        connection, address = simple_server.WSGIServer.get_request(self)
+        accepted.append(Observed(connection))
+        return accepted[-1], address
+
+    return type("ObservingServer", (simple_server.WSGIServer,), {"get_request": get_request})
+
+
+def serve_upload_without_end(**limits: Any) -> Observed:
+    """Serve a client that sends until its connection is ended; the server's side of that."""
     from quaich import simple_server
 
     subject = SimpleNamespace(simple_server=simple_server)
-    handler = handler_with(subject, drain_timeout=0.05)
-    with (
-        live_server(subject, hello, handler_class=handler) as server,
-        connect(server) as stays,
-        connect(server) as client,
-    ):
-        stays.sendall(b"nonsense\r\n\r\n")
-        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert read_all(client).endswith(b"hello")
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("limits", [{"drain_limit": 100_000}, {"drain_timeout": 0.05}])
-def test_the_drain_has_limits(limits: dict[str, Any]) -> None:
-    from quaich import simple_server
-
-    subject = SimpleNamespace(simple_server=simple_server)
+    accepted: list[Observed] = []
     handler = handler_with(subject, **limits)
-    server_class = threading_server(subject)
-    started = time.monotonic()
     with (
-        live_server(subject, hello, server_class=server_class, handler_class=handler) as server,
+        live_server(
+            subject, hello, server_class=observing(accepted), handler_class=handler
+        ) as server,
         connect(server) as client,
     ):
         client.sendall(POST + b"Content-Length: 999999999999\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             while True:
                 client.sendall(bytes(65536))
-    assert time.monotonic() - started < 4
+    return accepted[0]
+
+
+@pytest.mark.live
+def test_a_refused_client_that_stays_is_not_waited_for() -> None:
+    from quaich import simple_server
+
+    subject = SimpleNamespace(simple_server=simple_server)
+    accepted: list[Observed] = []
+    handler = handler_with(subject, drain_timeout=0.05)
+    with (
+        live_server(
+            subject, hello, server_class=observing(accepted), handler_class=handler
+        ) as server,
+        connect(server) as stays,
+        connect(server) as client,
+    ):
+        stays.sendall(b"nonsense\r\n\r\n")
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert read_all(client).endswith(b"hello")
+    waits = accepted[0].timeouts
+    assert waits
+    assert all(wait is not None and wait <= 0.05 for wait in waits)
+
+
+@pytest.mark.live
+def test_the_drain_takes_no_more_than_its_limit() -> None:
+    connection = serve_upload_without_end(drain_limit=100_000, drain_timeout=60)
+    # The head with what came beside it, the limit, and the block that goes beyond it.
+    assert 100_000 <= connection.taken <= 100_000 + 3 * 65536
+
+
+@pytest.mark.live
+def test_the_drain_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second passes at each look at the clock."""
+    from quaich import sockets
+
+    seconds = itertools.count()
+    monkeypatch.setattr(sockets, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    connection = serve_upload_without_end(drain_limit=1 << 40, drain_timeout=5)
+    assert connection.taken <= 10 * 65536
+    assert all(wait is not None and wait <= 5 for wait in connection.timeouts)
 
 
 def test_without_a_socket_nothing_is_drained(wsgiref: SimpleNamespace) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simple_server.client import HOST, Recorder, serve
+from simple_server.client import HOST, Recorder
 from support import exchange
 
 DATA = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -15,7 +15,7 @@ DATA = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 
 def environ_of(wsgiref: SimpleNamespace, data: bytes = DATA, **options: Any) -> dict[str, Any]:
     app = Recorder()
-    assert serve(wsgiref, app, data, **options).status == "HTTP/1.0 200 OK"
+    assert exchange(wsgiref, app, data, **options).status == "HTTP/1.0 200 OK"
     return app.environ
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simple_server.client import HOST, Recorder, serve
+from simple_server.client import HOST, Recorder
 from support import exchange
 
 SIZES = pytest.mark.parametrize("size", [None, 1, 7])
@@ -30,7 +30,7 @@ def refuse(
 ) -> None:
     app = Recorder()
     data = b"POST / " + version + b"\r\n" + host + fields + b"\r\n"
-    answer = serve(wsgiref, app, data, size=size, **attributes)
+    answer = exchange(wsgiref, app, data, size=size, **attributes)
     assert answer.status.startswith(f"HTTP/1.0 {status} ")
     assert app.environs == []
     assert "Traceback" not in answer.err

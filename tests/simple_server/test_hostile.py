@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from quaich import simple_server
-from simple_server.client import HOST, echo, handler_with, read_response, reset, send_in, serve
-from support import connect, live_server, read_all
+from simple_server.client import HOST, echo, handler_with, read_response, reset, send_in
+from support import connect, exchange, live_server, read_all
 
 QUAICH = SimpleNamespace(simple_server=simple_server)
 
@@ -55,8 +55,8 @@ def undated(out: bytes) -> list[bytes]:
 def test_any_bytes_are_answered_or_dropped(seed: int, protocol: str) -> None:
     """In whatever pieces they come, the answer is the same."""
     for data in spoilt(seed):
-        whole = serve(QUAICH, echo, data, protocol_version=protocol)
-        pieces = serve(QUAICH, echo, data, size=3, protocol_version=protocol)
+        whole = exchange(QUAICH, echo, data, protocol_version=protocol)
+        pieces = exchange(QUAICH, echo, data, size=3, protocol_version=protocol)
         assert whole.err == pieces.err == "", data
         assert undated(whole.out) == undated(pieces.out), data
         if b" HTTP/" in data.lstrip(b"\r\n").partition(b"\n")[0]:
@@ -163,6 +163,6 @@ def test_giant_numbers_in_a_body_are_not_believed(read: str) -> None:
         b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 10_000 + b"\r\nabc",
         b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 101 + b"\r\n",
     ):
-        answer = serve(QUAICH, app, post + framing)
+        answer = exchange(QUAICH, app, post + framing)
         assert answer.status.startswith(("HTTP/1.0 400 ", "HTTP/1.0 431 ")), framing[:50]
         assert answer.err == ""

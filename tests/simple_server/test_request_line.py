@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simple_server.client import HOST, Recorder, serve
+from simple_server.client import HOST, Recorder
 from support import exchange
 
 
@@ -18,7 +18,7 @@ def environ_of(wsgiref: SimpleNamespace, line: bytes, fields: bytes = HOST) -> d
 
 def refuse(wsgiref: SimpleNamespace, data: bytes, status: int, *, size: int | None = None) -> None:
     app = Recorder()
-    answer = serve(wsgiref, app, data, size=size)
+    answer = exchange(wsgiref, app, data, size=size)
     assert answer.status.startswith(f"HTTP/1.0 {status} ")
     assert app.environs == []
     assert "Traceback" not in answer.err

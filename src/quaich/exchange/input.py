@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from quaich.protocol.body import Decoder
+from quaich.protocol.errors import ProtocolError
 
 READ_MAX = 64 * 1024
 """The most that is asked of ``receive`` at once, bytes."""
@@ -44,11 +45,6 @@ class Input(io.BufferedIOBase):
         self.fault: BaseException | None = None
 
     @property
-    def started(self) -> bool:
-        """The peer's bytes have been asked for."""
-        return self._before_reading is None
-
-    @property
     def ended(self) -> bool:
         """Nothing of the body is left with the peer (the application may not have read all)."""
         return self._decoder.done
@@ -77,7 +73,7 @@ class Input(io.BufferedIOBase):
             if not data:
                 raise decoder.incomplete()
             return decoder.feed(data)
-        except BaseException as fault:
+        except (OSError, ProtocolError) as fault:
             self.fault = fault
             raise
 

@@ -29,18 +29,15 @@ from quaich.exchange.response import (
     close_result,
 )
 from quaich.handlers.cgi_environ import read_environ
-from quaich.handlers.head import ResponseHead
+from quaich.handlers.head import ResponseHead, is_bound_to
 from quaich.headers import Headers, of_checked
 from quaich.protocol.body import LAST_CHUNK, encode_chunk
-from quaich.protocol.errors import ProtocolError
-from quaich.protocol.framing import implied_length
+from quaich.protocol.errors import PEER_GONE, ProtocolError
+from quaich.protocol.framing import ResponsePlan, implied_length, known_total
 from quaich.types import WSGIApplication, WSGIEnvironment
 from quaich.util import guess_scheme
 
 logger = logging.getLogger("quaich.handlers")
-
-# What a socket raises when the client has gone.
-_CLIENT_GONE: Final = (ConnectionAbortedError, BrokenPipeError, ConnectionResetError)
 
 # Up to this size the first block is copied behind the head, for one write instead of two.
 _JOIN_MAX: Final = 64 * 1024
@@ -76,6 +73,7 @@ class BaseHandler(ResponseHead):
     """The response was begun and could not be finished; what went out must not look whole."""
 
     _end = ""  # "broken off" or "complete": nothing may be sent any more, whatever fails
+    _used = False  # run() has been called before
     _start_called = False
     _closed: object = None  # the result whose close() has been called
     _peer_fault: BaseException | None = None
@@ -90,36 +88,51 @@ class BaseHandler(ResponseHead):
         like are not the application's errors: they clean up and go on (D099). An exception of
         :meth:`handle_error` itself does so too.
         """
+        if self._used:
+            self._forget()
+        self._used = True
         try:
             self.setup_environ()
-            self.result = application(self.environ, self.start_response)
+            environ = self.environ
+            self._method = environ.get("REQUEST_METHOD", "")
+            self._protocol = environ.get("SERVER_PROTOCOL")
+            self.result = application(environ, self.start_response)
             self.finish_response()
         except Exception as error:
-            fault = self._fault_of_peer(error)
             try:
-                if fault is None:
-                    self.handle_error()
-                else:
-                    self._end_for(fault)
+                self._end_after(error)
             except BaseException as second:
                 fault = self._fault_of_peer(second) if isinstance(second, Exception) else None
                 self._give_up()
                 if fault is None:
                     raise
+        except SystemExit:
+            # Meant for the process, and yet the client's request failed (D099).
+            try:
+                self.handle_error()
+            except Exception:
+                self._give_up()
+            raise
         except BaseException:
             self._give_up()
             raise
 
+    def _end_after(self, error: Exception) -> None:
+        fault = self._fault_of_peer(error)
+        if fault is None:
+            self.handle_error()
+            return
+        if not self._was_raised_by(error, fault):
+            # An error of the application's own, while it dealt with the peer's: its traceback
+            # is worth having.
+            self.log_exception(sys.exc_info())
+        self._end_for(fault)
+
     def setup_environ(self) -> None:
         """Make ``self.environ`` for one request."""
-        if self._start_called:
-            self._forget()  # an instance used again, whose last request failed midway
-        self._end = ""
         environ: WSGIEnvironment = self.os_environ.copy()
         self.environ = environ
         self.add_cgi_vars()
-        self._method = environ.get("REQUEST_METHOD", "")
-        self._protocol = environ.get("SERVER_PROTOCOL")
 
         environ["wsgi.input"] = self.get_stdin()
         environ["wsgi.errors"] = self.get_stderr()
@@ -141,10 +154,9 @@ class BaseHandler(ResponseHead):
         """
         result: Any = self.result
         try:
-            usual = type(result) is list
-            if not usual:
+            if type(result) is not list:
                 check_result(result)
-            if usual or not self.result_is_file() or not self.sendfile():
+            if not self.result_is_file() or not self.sendfile():
                 result = self.result  # a sendfile() may have put another in its place
                 for data in result:
                     # An empty block sends nothing, so it may not send the head (S66, D084).
@@ -156,6 +168,8 @@ class BaseHandler(ResponseHead):
                             and plan.length is not None
                             and self.bytes_sent >= plan.length
                         ):
+                            if type(result) is list and len(result) > 1:
+                                self._report_rest(result, plan)
                             break  # what the application may still give could not be sent
                 self.finish_content()
         except BaseException:
@@ -180,17 +194,19 @@ class BaseHandler(ResponseHead):
             if type(self.result) is not list:
                 self._close_result()
         finally:
-            self._forget()
+            self.result = self.headers = self.status = None
+            self.bytes_sent = 0
+            self.headers_sent = self._start_called = False
+            self._plan = self._section = self._closed = None
             self.environ = None  # type: ignore[assignment]  # pinned by wsgiref's contract
 
     def _forget(self) -> None:
+        """Begin anew, for an instance that has run before, whatever became of that."""
         self.result = self.headers = self.status = None
         self.bytes_sent = 0
-        self.headers_sent = self._start_called = False
-        self._plan = self._closed = None
-        if self.aborted or self._peer_fault is not None:
-            self.aborted = False
-            self._peer_fault = None
+        self.headers_sent = self._start_called = self._framed = self.aborted = False
+        self._plan = self._section = self._closed = self._peer_fault = None
+        self._end = ""
 
     def _close_result(self) -> None:
         result = self.result
@@ -265,11 +281,14 @@ class BaseHandler(ResponseHead):
         if not self.headers_sent:
             before = 0
             self.bytes_sent = len(data)  # set_content_length() may want it
-            cls = type(self)
-            if (
-                cls.send_headers is ResponseHead.send_headers
-                and cls.send_preamble is ResponseHead.send_preamble
-            ):
+            try:
+                joined = (
+                    self.send_headers.__func__ is ResponseHead.send_headers  # type: ignore[attr-defined]
+                    and self.send_preamble.__func__ is ResponseHead.send_preamble  # type: ignore[attr-defined]
+                )
+            except AttributeError:  # replaced on the instance
+                joined = False
+            if joined:
                 # It goes out in one piece with its block (D094).
                 head = self._complete_head(framed=True)
             else:
@@ -294,11 +313,19 @@ class BaseHandler(ResponseHead):
                     self._write(head)
                 self._write(data)
             self._flush()
-        except _CLIENT_GONE as error:
+        except PEER_GONE as error:
             self._peer_fault = error
             raise
         if excess and plan is not None and plan.has_body:
-            self._report_excess(excess)
+            result = self.result
+            if type(result) is not list or len(result) == 1:  # else _report_rest() knows all
+                self._report_excess(excess)
+
+    def _report_rest(self, blocks: list[bytes], plan: ResponsePlan) -> None:
+        """What a list has behind its Content-Length is known without iterating on."""
+        total = known_total(blocks, None)
+        if total is not None and plan.has_body and plan.length is not None and total > plan.length:
+            self._report_excess(total - plan.length)
 
     def _report_excess(self, excess: int) -> None:
         if self.result_is_file():
@@ -423,11 +450,20 @@ class BaseHandler(ResponseHead):
             if any(seen is fault for fault in known):
                 return seen
             seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-        cls = type(self)
-        writes_itself = cls.write is not BaseHandler.write or (
-            cls.sendfile is not BaseHandler.sendfile and self.result_is_file()
+        writes_itself = not is_bound_to(self.write, BaseHandler.write) or (
+            not is_bound_to(self.sendfile, BaseHandler.sendfile) and self.result_is_file()
         )
-        return error if writes_itself and isinstance(error, _CLIENT_GONE) else None
+        return error if writes_itself and isinstance(error, PEER_GONE) else None
+
+    @staticmethod
+    def _was_raised_by(error: BaseException, fault: BaseException) -> bool:
+        """``error`` is the fault, or was raised ``from`` it: not merely while it was handled."""
+        seen: BaseException | None = error
+        for _ in range(20):
+            if seen is None or seen is fault:
+                break
+            seen = seen.__cause__
+        return seen is fault
 
     def _request_target(self) -> str:
         """What was asked for, for the log; "" if nobody knows any more."""
@@ -460,14 +496,14 @@ class BaseHandler(ResponseHead):
     def _send(self, data: bytes) -> None:
         try:
             self._write(data)
-        except _CLIENT_GONE as error:
+        except PEER_GONE as error:
             self._peer_fault = error
             raise
 
     def _send_flush(self) -> None:
         try:
             self._flush()
-        except _CLIENT_GONE as error:
+        except PEER_GONE as error:
             self._peer_fault = error
             raise
 

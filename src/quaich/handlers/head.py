@@ -29,6 +29,12 @@ def _origin_preamble(
     return f"HTTP/{http_version} {status}\r\n{date}{server}"
 
 
+def is_bound_to(method: object, function: object) -> bool:
+    """The method of an instance is this function, overridden neither by its class nor on the
+    instance."""
+    return getattr(method, "__func__", None) is function
+
+
 class ResponseHead:
     """Status and headers of one response, from start_response to the bytes that are sent."""
 
@@ -84,7 +90,7 @@ class ResponseHead:
         head = self._complete_head(framed)
         if not head:
             return
-        if type(self).send_preamble is ResponseHead.send_preamble:
+        if is_bound_to(self.send_preamble, ResponseHead.send_preamble):
             self._send(head)
         else:
             self.send_preamble()
@@ -98,11 +104,17 @@ class ResponseHead:
         Empty where no head is to be sent. Fields in our own class are looked at in one pass;
         of another class only what ``wsgiref`` asks of it is used.
         """
-        cls = type(self)
         headers: Any = self.headers
         ours = type(headers) is Headers
         # Where cleanup_headers() is ours too, what it does is done here, without searching.
-        cleaned = not ours or cls.cleanup_headers is not ResponseHead.cleanup_headers
+        # (Not is_bound_to(): a call costs more than the question.)
+        try:
+            cleaned = (
+                self.cleanup_headers.__func__ is not ResponseHead.cleanup_headers  # type: ignore[attr-defined]
+                or not ours
+            )
+        except AttributeError:  # replaced on the instance
+            cleaned = True
         if cleaned:
             self.cleanup_headers()
         code = self.status[:3] if self.status else ""
@@ -111,7 +123,7 @@ class ResponseHead:
             known = self._known_section(ours)
         _, length, has_date, has_server, text = known
         if length is None and not cleaned:
-            if cls.set_content_length is ResponseHead.set_content_length:
+            if is_bound_to(self.set_content_length, ResponseHead.set_content_length):
                 length = self._implied_length(code)
                 if length is not None:
                     headers._headers.append(("Content-Length", length))
@@ -119,7 +131,6 @@ class ResponseHead:
             else:
                 self.set_content_length()
                 _, length, has_date, has_server, text = self._known_section(ours)
-        self.headers_sent = True
         self._plan = plan = plan_response(
             self._method,
             code,
@@ -129,11 +140,15 @@ class ResponseHead:
         if self.finish_headers(plan):
             _, _, has_date, has_server, text = self._known_section(ours)
         if self.origin_server and not self.client_is_modern():
-            return b""
-        preamble = self._preamble(has_date, has_server)
-        if ours:
-            return f"{preamble}{text}\r\n".encode("iso-8859-1")
-        return preamble.encode("iso-8859-1") + bytes(headers)
+            head = b""
+        else:
+            preamble = self._preamble(has_date, has_server)
+            if ours:
+                head = f"{preamble}{text}\r\n".encode("iso-8859-1")
+            else:
+                head = preamble.encode("iso-8859-1") + bytes(headers)
+        self.headers_sent = True  # only now: what cannot be encoded has not been sent (D080)
+        return head
 
     def _known_section(self, ours: bool) -> FieldSection:
         """``self.headers`` as a section, where they are not any more what was checked."""

@@ -27,6 +27,9 @@ class SimpleHandler(BaseHandler):
     (S96, D003).
     """
 
+    _input: Any = None  # wsgi.input
+    _body: Input | None = None  # the request's body, if it is read through a decoder of ours
+
     def __init__(
         self,
         stdin: Any,
@@ -42,7 +45,6 @@ class SimpleHandler(BaseHandler):
         self.base_env = environ
         self.wsgi_multithread = multithread
         self.wsgi_multiprocess = multiprocess
-        self._input: Any = None
 
     def get_stdin(self) -> Any:
         if self._input is None:
@@ -67,7 +69,10 @@ class SimpleHandler(BaseHandler):
 
     def add_cgi_vars(self) -> None:
         self.environ.update(self.base_env)
-        self._input = None  # of the request before, if this instance is used again
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._input = self._body = None
 
     def before_reading(self) -> Callable[[], object] | None:
         """What is to be done before the first read of the body; for subclasses (S92)."""
@@ -79,11 +84,19 @@ class SimpleHandler(BaseHandler):
         decoder = self._body_decoder(variables)
         if decoder is None:
             return io.BytesIO() if self.stdin is None else self.stdin
-        return Input(decoder, file_receiver(self.stdin), self.before_reading())
+        source = self._body_source(decoder)
+        self._body = Input(decoder, file_receiver(source), self.before_reading())
+        return self._body
+
+    def _body_source(self, decoder: Decoder) -> Any:
+        """The file that has the body's bytes."""
+        return self.stdin
 
     def _body_decoder(self, variables: WSGIEnvironment) -> Decoder | None:
         coding = variables.get("HTTP_TRANSFER_ENCODING")
         length = variables.get("CONTENT_LENGTH")
+        if length:
+            length = str(length)
         if not self.origin_server and coding:
             # A gateway has decoded the body. Without a length it ends with the stream.
             if not length:
@@ -97,7 +110,7 @@ class SimpleHandler(BaseHandler):
             raise
 
     def _request_body(self) -> object:
-        return self._input
+        return self._body
 
     def _write(self, data: bytes) -> None:
         written = self.stdout.write(data)

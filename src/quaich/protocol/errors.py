@@ -5,7 +5,10 @@ application is found in a value it handed over and is told to it by its caller, 
 which type of exception its users expect: so that is a value, :class:`Fault`.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+PEER_GONE: Final = (ConnectionAbortedError, BrokenPipeError, ConnectionResetError)
+"""What reading from or writing to a peer that has gone raises."""
 
 
 class ProtocolError(Exception):

@@ -12,8 +12,8 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 ENTRIES_MAX: Final = 1024
-VALUE_MAX: Final = 256
-"""The longest field value that is remembered, characters."""
+ENTRY_MAX: Final = 512
+"""The longest text that is remembered (a status, or a field's name and value), characters."""
 
 PRIVATE: Final = frozenset({"authentication-info", "location", "set-cookie", "www-authenticate"})
 """Fields that are not remembered, in lower case: their values can be secrets."""

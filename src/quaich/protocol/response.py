@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from quaich.protocol.errors import Fault
 from quaich.protocol.grammar import is_field_value, is_token, parse_decimal
-from quaich.protocol.memo import PRIVATE, VALUE_MAX, remember
+from quaich.protocol.memo import ENTRY_MAX, PRIVATE, remember
 
 # Those that RFC 2616 (section 13.5.1) named and CPython's tests pin: "Trailers" is a slip of
 # that document, and "Trailer" is not among them (D117).
@@ -70,7 +70,8 @@ def status_fault(status: object) -> Fault | None:
             f"Status {status!r} has characters that ISO-8859-1 cannot encode (PEP 3333,"
             " Unicode Issues)",
         )
-    remember(_sound_statuses, status, True)
+    if len(status) <= ENTRY_MAX:
+        remember(_sound_statuses, status, True)
     return None
 
 
@@ -130,7 +131,7 @@ def checked_section(headers: Iterable[object]) -> FieldSection | Fault:
                 has_date = True
             elif lower == "server":
                 has_server = True
-            elif len(value) <= VALUE_MAX and lower not in PRIVATE:
+            elif len(line) <= ENTRY_MAX and lower not in PRIVATE:
                 remember(_sound, item, line)
         fields.append(item)
         text += line
