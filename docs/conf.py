@@ -26,6 +26,10 @@ toc_object_entries_show_parents = "hide"
 
 # Python's own documentation is not at hand offline, so its names are not links.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections\.abc|http\.server|io|logging|socket|socketserver|typing)(\..*)?"),
+    (
+        "py:.*",
+        r"(collections\.abc|http\.server|io|logging|multiprocessing|socket|socketserver|subprocess"
+        r"|typing)(\..*)?",
+    ),
     ("py:.*", r"(AssertionError|KeyError|OSError|TypeError|ValueError)"),
 ]

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 from quaich.simple_server import make_server
 from quaich.types import StartResponse, WSGIEnvironment
 
-FORM_MAX = 10_000  # bytes; the toolkit itself sets no limit
+FORM_MAX = 10_000  # bytes; only the application can say how much is too much
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

@@ -170,15 +170,40 @@ class Step(NamedTuple):
     output: str
 
 
+# The line that stands above an example's code: where the code is from.
+CAPTION = re.compile(r"^`examples/(\w+\.py)`:\n\n```python\n(.*?)^```$", re.M | re.S)
+
+
 def steps() -> Iterator[Step]:
+    examples = {code: example for example, code in CAPTION.findall(TUTORIAL.read_text("utf-8"))}
     example = ""
     for block in blocks(TUTORIAL):
-        if block.info.startswith("{literalinclude}"):
-            example = block.info.rpartition("/")[2]
+        if block.info == "python":
+            example = examples.get(block.text, example)
         elif block.info == "console":
             for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
                 command, _, output = part.partition("\n")
                 yield Step(example, command, output)
+
+
+def test_tutorial_shows_the_code_of_the_examples() -> None:
+    shown = CAPTION.findall(TUTORIAL.read_text("utf-8"))
+    assert [
+        (example, code)
+        for example, code in shown
+        if f"\n{code}" not in (TOP / "examples" / example).read_text("utf-8")
+    ] == []
+    examples = [path.name for path in (TOP / "examples").glob("*.py")]
+    assert sorted(example for example, _ in shown) == sorted(
+        name for name in examples if not name.startswith("manual_")
+    )
+    python = [block.text for block in blocks(TUTORIAL) if block.info == "python"]
+    assert len(python) == len(shown) + 2  # and what is no example: threads, install()
+
+
+def test_tutorial_reads_as_a_file() -> None:
+    """Without what only Sphinx understands."""
+    assert re.findall(r"\{[\w-]+\}`|^```\{.*", TUTORIAL.read_text("utf-8"), re.M) == []
 
 
 STEPS = list(steps())

@@ -3,6 +3,7 @@
 import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -157,5 +158,7 @@ def test_name_is_in_the_reference(module: str, name: str) -> None:
 
 @pytest.mark.parametrize("module", NAMES)
 def test_public_names_are_among_them(module: str) -> None:
-    public = getattr(importlib.import_module(f"quaich.{module}"), "__all__", ["Headers"])
-    assert set(public) <= set(NAMES[module])
+    found = importlib.import_module(f"quaich.{module}")
+    # wsgiref.headers gives re to "import *", and so does ours.
+    public = {name for name in found.__all__ if not isinstance(getattr(found, name), ModuleType)}
+    assert public <= set(NAMES[module])
