@@ -7,6 +7,7 @@ functions.
 =================  ==========================================================================
 ``environ``        request → environ dictionary
 ``input``          ``wsgi.input`` over a body decoder
+``files``          what a file tells about a response before it is read
 ``response``       what start_response accepts, what a block may be, what close() owes
 =================  ==========================================================================
 """
