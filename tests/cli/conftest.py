@@ -118,6 +118,23 @@ FILES = {
     "functions.py": "".join(f"def f{i}(x): pass\n" for i in range(8)),
     "factory.py": "def create(): pass\n",
     "empty.py": "x = 1\n",
+    "flaskr.py": (
+        "class Proxy:\n"
+        "    def __call__(self): pass\n"
+        "    @property\n"
+        "    def __signature__(self): raise RuntimeError('outside of a request')\n"
+        "    __name__ = __signature__\n"
+        "request = Proxy()\n"
+        "def add(a, b): pass\n"
+        "def connect(): pass\n"
+        "def create_app(test_config=None): pass\n"
+    ),
+    "lonely.py": "def add(a, b): pass\n",
+    "unusual.py": "def create(): pass\ndef hello(environ, respond): pass\n",
+    "django_site/manage.py": "def main(): pass\n",
+    "django_site/mysite/__init__.py": "def ready(): pass\n",
+    "django_site/mysite/settings.py": "",
+    "django_site/mysite/wsgi.py": "from shop import app as application\n",
     "needs.py": "import surely_not_installed\n",
     "zero.py": "1 / 0\n",
     "nested.py": "import zero\n",
@@ -132,7 +149,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current directory, with FILES in it; what is imported from it is forgotten."""
     for name, text in FILES.items():
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -154,7 +171,7 @@ def signal_handlers() -> Iterator[None]:
 @pytest.fixture
 def access_logger() -> Iterator[logging.Logger]:
     """The logger of the access log; what a test changes about it is put back."""
-    logger = access_log.logger
+    logger = access_log.logger()
     handlers = [*logger.handlers]
     yield logger
     for handler in [*logger.handlers]:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import quaich
-from quaich.cli import main, serving
+from quaich.cli import habits, main, serving
 from quaich.cli.commands import quaich as command
 from quaich.cli.serving import Server
 from quaich.simple_server import demo_app
@@ -36,7 +36,7 @@ def served(
 # --- Help and versions -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("args", [(), ("--help",), ("-h",)])
+@pytest.mark.parametrize("args", [(), ("--help",), ("-h",), ("help",)])
 def test_help(args: tuple[str, ...]) -> None:
     result = run(*args)
     assert result.exit_code == 0
@@ -44,15 +44,16 @@ def test_help(args: tuple[str, ...]) -> None:
     assert {"demo", "serve"} <= {line.split()[0] for line in result.stdout.splitlines() if line}
 
 
-@pytest.mark.parametrize("args", [("serve", "--help"), ("-b", ":1", "-h")])
+@pytest.mark.parametrize("args", [("serve", "--help"), ("-b", ":1", "-h"), ("help", "serve")])
 def test_help_on_serve(args: tuple[str, ...]) -> None:
     result = run(*args)
     assert result.exit_code == 0
     assert "MODULE:NAME" in result.stdout
 
 
-def test_version() -> None:
-    result = run("--version")
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(option: str) -> None:
+    result = run(option)
     assert result.exit_code == 0
     assert result.stdout.startswith(f"quaich {quaich.__version__} (")
     assert sys.version.split()[0] in result.stdout
@@ -135,6 +136,19 @@ def test_an_ipv6_host_may_stand_in_brackets(served: list[Server]) -> None:
         (("shop", "-b", "8000"), "--bind 8000: a port alone is :8000"),
         (("shop", "-b", ":1", "-b", ":2"), "--bind: 2 addresses; one is served so far"),
         (("shop", "-b", ":1", "--port", "2"), "either --bind or --host and --port, not both"),
+        (
+            ("shop", "--access-logfile", "log", "--no-access-log"),
+            "either --access-logfile or --no-access-log, not both",
+        ),
+        (("shop", "--frobnicate"), "no such option"),
+        (("serve",), "missing argument 'APP' (see quaich serve --help)"),
+        (("demo", "shop"), "got unexpected extra argument (shop) (see quaich demo --help)"),
+        (("shop", "--port"), "option '--port' requires an argument"),
+        (("shop", "--workers", "3"), "--workers: not yet; one process serves, with a thread for"),
+        (("-w3", "shop"), "-w: not yet; one process serves, with a thread for each connection"),
+        (("shop", "--log-level=debug"), "--log-level: there is none; --no-access-log leaves out"),
+        (("shop", "--backlog", "9"), f"--backlog: not yet; it is {Server.request_queue_size}"),
+        (("shop", "--keep-alive", "9"), "--keep-alive: not yet; idle connections are kept 75 s"),
         (("shop", "--port", "http"), "--port: 'http' is not a port number"),
         (("shop", "--chdir", "nowhere"), "--chdir nowhere: No such file or directory"),
         (("shop", "--app-dir", "src,nowhere"), "--pythonpath nowhere: there is no such directory"),
@@ -214,7 +228,12 @@ def test_an_application_that_cannot_be_loaded() -> None:
     )
 
 
-def test_a_missing_app_is_clicks_error(signal_handlers: None) -> None:
-    result = run("serve")
+@pytest.mark.parametrize("option", [name for names in habits.NOTES for name in names])
+def test_an_option_of_another_server(option: str) -> None:
+    """Each has its note, and none is an option that there is here."""
+    note = habits.note_on(option)
+    assert note is not None
+    assert "{" not in note
+    result = run("shop", option)
     assert result.exit_code == 2
-    assert "Missing argument 'APP'" in result.stderr
+    assert result.stderr == f"quaich: {option}: {note}\n"

@@ -1,13 +1,15 @@
 """APP: what it loads, and the one line about what it cannot load."""
 
+import contextlib
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quaich.cli.errors import LoadError
-from quaich.cli.load import load_app
+from quaich.cli.load import NOTE_DELAY, load_app
 
 ENVIRON: dict[str, Any] = {}
 
@@ -136,7 +138,6 @@ WANTED = "a WSGI application takes environ and start_response"
         ("shpo:app", "there is no module 'shpo'; did you mean 'shop'?"),
         ("Shop", "there is no module 'Shop'; did you mean 'shop'?"),
         ("pakcage.web:app", "there is no module 'pakcage'; did you mean 'package.web'?"),
-        ("unlike_all", "there is no module 'unlike_all'"),
         ("hidden:app", "there is no module 'hidden' here, but in src/; try --app-dir src"),
         ("package.wbe", "package 'package' has no module 'wbe'; did you mean 'web'?"),
         (
@@ -184,6 +185,20 @@ WANTED = "a WSGI application takes environ and start_response"
             "it has f0, f1, f2, f3, f4, f5 and 2 more",
         ),
         (
+            "flaskr",
+            "module 'flaskr' (flaskr.py) has neither 'application' nor 'app'; "
+            "it has add, connect(), create_app(), Proxy; did you mean 'flaskr:create_app()'?",
+        ),
+        (
+            "lonely",
+            "module 'lonely' (lonely.py) has neither 'application' nor 'app'; it has add",
+        ),
+        (
+            "unusual",
+            "module 'unusual' (unusual.py) has neither 'application' nor 'app'; "
+            "it has hello, create(); did you mean 'unusual:hello'?",
+        ),
+        (
             "empty",
             "module 'empty' (empty.py) has neither 'application' nor 'app'; "
             "nothing in it can be called",
@@ -202,6 +217,11 @@ WANTED = "a WSGI application takes environ and start_response"
             "shop:create_app",
             f"create_app takes no arguments, {WANTED}; "
             "if it makes the application, write 'shop:create_app()'",
+        ),
+        (
+            "flaskr:create_app",
+            f"create_app needs no arguments, {WANTED}; "
+            "if it makes the application, write 'flaskr:create_app()'",
         ),
         ("shop:one", f"one takes (x), {WANTED}"),
         ("builtins:len", f"len takes (obj, /), {WANTED}"),
@@ -298,6 +318,104 @@ def test_a_directory_one_is_in(project: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir("package")
     with pytest.raises(LoadError, match=r"this directory is called so; try --chdir \.\."):
         load_app("package.web")
+
+
+NEITHER = "has neither 'application' nor 'app'"
+DIRECTORY = "is a directory; APP is a module, or a file that ends in .py"
+
+
+@pytest.mark.parametrize(
+    ("directory", "app", "reason"),
+    [
+        (
+            "django_site",
+            "manage.py",
+            f"module 'manage' (manage.py) {NEITHER}; it has main(); "
+            "did you mean 'mysite/wsgi.py'?",
+        ),
+        (
+            "django_site",
+            "manage",
+            f"module 'manage' (manage.py) {NEITHER}; it has main(); did you mean 'mysite.wsgi'?",
+        ),
+        (
+            "django_site",
+            "mysite",
+            f"module 'mysite' (mysite/__init__.py) {NEITHER}; it has ready(); "
+            "did you mean 'mysite.wsgi'?",
+        ),
+        ("django_site", ".", f"'.' {DIRECTORY}; did you mean 'mysite/wsgi.py'?"),
+        ("django_site/mysite", ".", f"'.' {DIRECTORY}; did you mean 'wsgi.py'?"),
+        ("src", "../django_site/", f"'../django_site' {DIRECTORY}; "
+         "did you mean '../django_site/mysite/wsgi.py'?"),
+        (
+            ".",
+            "django_site/manage.py",
+            f"module 'manage' (django_site/manage.py) {NEITHER}; it has main(); "
+            "did you mean 'django_site/mysite/wsgi.py'?",
+        ),
+        (
+            ".",
+            "django_site",
+            f"module 'django_site' (a directory) {NEITHER}; "
+            "its modules are django_site.manage, django_site.mysite; "
+            "did you mean 'django_site/mysite/wsgi.py'?",
+        ),
+        (
+            "src",
+            "../django_site/manage.py",
+            f"module 'manage' ({{root}}/django_site/manage.py) {NEITHER}; it has main(); "
+            "did you mean '{root}/django_site/mysite/wsgi.py'?",
+        ),
+    ],
+)  # fmt: skip
+def test_django_has_its_application_in_wsgi(
+    project: Path, monkeypatch: pytest.MonkeyPatch, directory: str, app: str, reason: str
+) -> None:
+    monkeypatch.chdir(directory)
+    with pytest.raises(LoadError) as caught:
+        load_app(app)
+    assert str(caught.value) == f"cannot load {app!r}: {reason.format(root=project)}"
+
+
+@pytest.mark.parametrize("app", ["django_site/mysite/wsgi.py", "django_site.mysite.wsgi"])
+def test_what_is_meant_with_django_loads(project: Path, app: str) -> None:
+    assert run(load_app(app)) == b"shop"
+
+
+@pytest.mark.parametrize("directories", [[], ["src"]])
+def test_it_is_said_where_a_module_was_looked_for(project: Path, directories: list[str]) -> None:
+    with pytest.raises(LoadError) as caught:
+        load_app("unlike_all.web", directories)
+    places = " and ".join(f"in {place}" for place in [*directories, project])
+    assert str(caught.value) == (
+        f"cannot load 'unlike_all.web': there is no module 'unlike_all' "
+        f"(looked {places} and on sys.path)"
+    )
+
+
+def test_an_object_that_does_not_let_itself_be_looked_at(project: Path) -> None:
+    """Flask's ``current_app`` and the like: whether they serve, a request tells."""
+    assert load_app("flaskr:request") is sys.modules["flaskr"].request
+
+
+@pytest.mark.parametrize("app", ["shop", "zero"])
+def test_the_note_about_a_slow_import_ends_with_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, app: str
+) -> None:
+    timers: list[threading.Timer] = []
+
+    class Timer(threading.Timer):
+        def start(self) -> None:
+            timers.append(self)
+            super().start()
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    with contextlib.suppress(LoadError):
+        load_app(app)
+    (timer,) = timers
+    assert timer.interval == NOTE_DELAY
+    timer.join()  # it does not wait for its time
 
 
 def test_a_file_that_cannot_be_read(project: Path) -> None:

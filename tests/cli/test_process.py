@@ -97,24 +97,25 @@ def test_a_request_under_way_gets_its_response(command: Any, project: Path) -> N
         "def app(environ, start_response):\n"
         "    start_response('200 OK', [])\n"
         "    yield b'a'\n"
-        "    yield input().encode()\n"
+        "    if environ['PATH_INFO'] == '/slow':\n"
+        "        yield input().encode()\n"
     )
     with command("slow", "--port", "0") as process:
         address = wait_address(process)
         with client(address) as idle, client(address) as connection:
-            idle.connect()
-            connection.request("GET", "/")
+            assert get(idle) == (200, b"a")
+            connection.request("GET", "/slow")
             response = connection.getresponse()
             assert response.read(1) == b"a"
             process.send_signal(signal.SIGTERM)
-            while is_listening(address):
-                pass
+            assert idle.sock.recv(1) == b""  # its end comes behind that of the listener
+            assert not is_listening(address)
             assert process.poll() is None
             process.stdin.write("b\n")
             process.stdin.flush()
             assert response.read() == b"b"
             _, err = wait_end(process)
-        assert '"GET / HTTP/1.1" 200 2' in err
+        assert '"GET /slow HTTP/1.1" 200 2' in err
 
 
 def test_a_signal_while_the_application_is_loaded(command: Any, project: Path) -> None:
@@ -123,6 +124,48 @@ def test_a_signal_while_the_application_is_loaded(command: Any, project: Path) -
         assert process.stdout is not None
         assert process.stdout.readline() == "loading\n"
         assert stop(process) == ("", "")
+
+
+def test_a_script_that_waits_when_it_is_imported(command: Any, project: Path) -> None:
+    (project / "tut.py").write_text("from shop import app\ninput()\n")
+    at_once = (
+        "from quaich.cli import load, main; load.NOTE_DELAY = 0; main()",
+        "tut.py",
+        "--port=0",
+    )
+    with command(python=("-c", *at_once)) as process:
+        assert process.stderr.readline() == (
+            "quaich: still importing tut.py; does it start a server itself? "
+            "(it should do so only under if __name__ == '__main__':)\n"
+        )
+        process.stdin.write("\n")
+        process.stdin.flush()
+        wait_address(process)
+        assert stop(process) == ("", "")
+
+
+def test_an_application_that_exits(command: Any, project: Path) -> None:
+    """The client gets an answer, the log a traceback, and the next request is served."""
+    (project / "leaving.py").write_text(
+        "import sys\n"
+        "def app(environ, start_response):\n"
+        "    if environ['PATH_INFO'] == '/leave':\n"
+        "        sys.exit(3)\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'here']\n"
+    )
+    with command("leaving", "--port", "0") as process:
+        address = wait_address(process)
+        with client(address) as connection:
+            assert get(connection, "/leave")[0] == 500
+        with client(address) as connection:
+            assert get(connection) == (200, b"here")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+    assert process.returncode == 0
+    assert err.count("Traceback") == 1
+    assert "SystemExit: 3\n" in err
+    assert '"GET /leave HTTP/1.1" 500 ' in err
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")  # noqa: PTH112

@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import click
 
@@ -21,10 +21,13 @@ from quaich.cli.address import (
     parse_port,
 )
 from quaich.cli.errors import CommandError, ConfigurationError
+from quaich.cli.habits import note_on
 from quaich.cli.hints import nearest
 from quaich.cli.load import load_app
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_VERSION_OPTIONS: Final = ("--version", "-V")
 
 
 class _Failure(click.ClickException):
@@ -48,13 +51,28 @@ def _errors_as_lines() -> Iterator[None]:
         raise _Failure(error) from error
 
 
+def _usage_failure(error: click.UsageError) -> _Failure:
+    """Click's error as a line like all others."""
+    if isinstance(error, click.NoSuchOption):
+        note = note_on(error.option_name)
+        if note is not None:
+            return _Failure(ConfigurationError(f"{error.option_name}: {note}"))
+    text = error.format_message().rstrip(".")
+    failure = _Failure(ConfigurationError(text[:1].lower() + text[1:]))
+    if error.ctx is not None:
+        failure.hint = f" (see {error.ctx.command_path} --help)"
+    return failure
+
+
 class _ShortForm(click.Group):
     """``quaich [OPTIONS] APP`` is ``quaich serve [OPTIONS] APP``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {*self.commands, *ctx.help_option_names, "--version"}
-        if not args:
+        own = {*self.commands, *ctx.help_option_names, *_VERSION_OPTIONS}
+        if not args or args == ["help"]:
             args = [*ctx.help_option_names[:1]]
+        elif args[0] == "help" and args[1] in self.commands:
+            args = [args[1], *ctx.help_option_names[:1]]
         elif args[0] not in own:
             # A command after an option or misspelt is taken for an APP that does not exist.
             meant = next((word for word in args if word in self.commands), None)
@@ -66,14 +84,13 @@ class _ShortForm(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except _Failure as error:
-            error.hint = ctx.obj or ""
+            try:
+                return super().invoke(ctx)
+            except click.UsageError as error:
+                raise _usage_failure(error) from error
+        except _Failure as failure:
+            failure.hint = ctx.obj or failure.hint
             raise
-        except click.UsageError as error:
-            if not ctx.obj:
-                raise
-            raise click.UsageError(error.format_message() + ctx.obj, error.ctx) from error
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -90,7 +107,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     epilog="Exit codes: 0 a clean stop, 2 a wrong setting, 3 no application to be had, 1 others.",
 )
 @click.option(
-    "--version",
+    *_VERSION_OPTIONS,
     is_flag=True,
     is_eager=True,
     expose_value=False,
@@ -115,7 +132,8 @@ def _serving_options(command: _Command) -> _Command:
         click.option(
             "--access-log/--no-access-log",
             default=True,
-            help="Whether to write a line for each request (by default yes, to stderr).",
+            help="Whether to write a line for each request (by default yes: to stderr, or where "
+            'APP has the logger "quaich.access" write).',
         ),
         click.option(
             "--access-logfile",
@@ -171,6 +189,8 @@ def _serve(
 
     with serving.stop_signals(), _errors_as_lines():
         address = _address(bind, host, port)
+        if access_logfile is not None and not access_log:
+            raise ConfigurationError("either --access-logfile or --no-access-log, not both")
         application = load()
         serving.configure_access_log(access_log, access_logfile)
         serving.serve(serving.open_server(application, address))

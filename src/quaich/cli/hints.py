@@ -7,6 +7,7 @@ import difflib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,10 @@ from quaich.cli.judge import accepts, fault_of
 _LIST_MAX: Final = 6  # names in a line
 # How alike two names must be; difflib's own 0.6 takes `err` for what `server` should have been.
 _CUTOFF: Final = 0.7
+
+_APPLICATION: Final = re.compile("app|wsgi", re.IGNORECASE)  # in the name of an application
+# Functions that run something, of manage.py and other scripts; none makes an application.
+_PROGRAMS: Final = frozenset({"cli", "main", "manage", "run", "serve", "start", "test"})
 
 
 class _Spec(Protocol):
@@ -49,7 +54,9 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 def no_such_file(path: Path) -> str:
     """Why a path is no file with an application."""
     if path.is_dir():
-        return f"{str(path)!r} is a directory; APP is a module, or a file that ends in .py"
+        line = f"{str(path)!r} is a directory; APP is a module, or a file that ends in .py"
+        wsgi = _wsgi_file(path)
+        return f"{line}; did you mean {str(wsgi)!r}?" if wsgi else line
     if path.is_file():
         return f"{str(path)!r} does not end in .py"
     with_suffix = Path(f"{path}.py")
@@ -92,7 +99,7 @@ def no_such_module(module: str, missing: str, places: Sequence[str]) -> str:
         for directory in sorted(place.glob("*/")):
             if missing in _modules_in([str(directory)]):
                 return f"{line} here, but in {directory.name}/; try --app-dir {directory.name}"
-    return line
+    return f"{line} (looked {''.join(f'in {place} and ' for place in places)}on sys.path)"
 
 
 def _modules_in(directories: Iterable[str]) -> list[str]:
@@ -105,11 +112,7 @@ def describe_module(module: ModuleType) -> str:
     if path is None:
         directories = list(getattr(module, "__path__", ()))
         return f"{module.__name__!r}" + (" (a directory)" if directories else "")
-    try:
-        path = Path(path).relative_to(Path.cwd())
-    except (ValueError, OSError):
-        pass
-    return f"{module.__name__!r} ({path})"
+    return f"{module.__name__!r} ({_relative(Path(path))})"
 
 
 # --- Names -------------------------------------------------------------------------------
@@ -129,23 +132,72 @@ def missing_name(value: Any, name: str, spec: _Spec) -> str:
 def what_there_is(module: ModuleType, spec: _Spec) -> str:
     """What a module without an application of a usual name has instead."""
     applications, factories, others = [], [], []
+    likely: list[tuple[int, str]] = []  # what may be meant; the lowest number is the likeliest
     for name, value in _own_callables(module):
+        named_so = bool(_APPLICATION.search(name))
         if not isinstance(value, type) and fault_of(value, name) is None:
             applications.append(name)
+            if not inspect.isroutine(value) or named_so or _looks_so(value):
+                likely.append((0, name))
         elif inspect.isroutine(value) and accepts(value, 0):
             factories.append(f"{name}()")
+            if name not in _PROGRAMS:
+                likely.append((1 if named_so else 2, f"{name}()"))
         else:
             others.append(name)
     found = [*applications, *factories, *others]
-    if found:
-        callable_as_is = applications or factories
-        meant = f"; did you mean '{spec.text}:{found[0]}'?" if callable_as_is else ""
-        return f"it has {_enumerate(found)}{meant}"
     modules = _modules_in(getattr(module, "__path__", ()))
-    if modules:
-        names = [f"{module.__name__}.{name}" for name in modules]
-        return f"its modules are {_enumerate(names)}"
-    return "nothing in it can be called"
+    if found:
+        line = f"it has {_enumerate(found)}"
+    elif modules:
+        line = f"its modules are {_enumerate([f'{module.__name__}.{name}' for name in modules])}"
+    else:
+        line = "nothing in it can be called"
+    if likely and "wsgi" not in modules:
+        _, meant = min(likely, key=lambda each: each[0])
+        return f"{line}; did you mean '{spec.text}:{meant}'?"
+    return line + _meant_beside(module, modules, spec)
+
+
+def _looks_so(function: Any) -> bool:
+    """Whether the parameters are called as those of an application are."""
+    names = [*inspect.signature(function).parameters] if _has_signature(function) else []
+    return names[:1] in (["environ"], ["env"]) or names[1:2] == ["start_response"]
+
+
+def _meant_beside(module: ModuleType, modules: Sequence[str], spec: _Spec) -> str:
+    """A hint for Django's users: the application is in a module ``wsgi``, in the package
+    itself or in one beside manage.py."""
+    if "wsgi" in modules:
+        return f"; did you mean '{module.__name__}.wsgi'?"
+    if hasattr(module, "__path__"):
+        for directory in map(Path, module.__path__):
+            found = _wsgi_file(directory)
+            if found is not None:  # startproject's two directories of one name
+                return f"; did you mean {_relative(found)!r}?"
+    elif module.__name__ == "manage":
+        found = _wsgi_file(Path(str(module.__file__)).parent)
+        if found is not None and spec.text == "manage":
+            return f"; did you mean '{found.parent.name}.wsgi'?"
+        if found is not None:
+            return f"; did you mean {_relative(found)!r}?"
+    return ""
+
+
+def _wsgi_file(directory: Path) -> Path | None:
+    """The file wsgi.py in a directory, or the only one in those below it."""
+    if (directory / "wsgi.py").is_file():
+        return directory / "wsgi.py"
+    found = [*directory.glob("*/wsgi.py")]
+    return found[0] if len(found) == 1 else None
+
+
+def _relative(path: Path) -> str:
+    """A path from the current directory, where it is below that."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
 
 
 def _own_callables(module: ModuleType) -> Iterator[tuple[str, Any]]:
@@ -156,8 +208,16 @@ def _own_callables(module: ModuleType) -> Iterator[tuple[str, Any]]:
         if inspect.isroutine(value) or isinstance(value, type):
             if getattr(value, "__module__", None) == module.__name__:
                 yield name, value
-        elif type(value).__module__ != "typing":  # Any, Optional, …
+        elif type(value).__module__ != "typing" and _has_signature(value):  # Any, Optional, …
             yield name, value
+
+
+def _has_signature(value: Any) -> bool:
+    try:
+        inspect.signature(value)
+    except Exception:  # Flask's `request` and `current_app` raise RuntimeError
+        return False
+    return True
 
 
 def _enumerate(names: Sequence[str]) -> str:

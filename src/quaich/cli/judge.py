@@ -29,8 +29,9 @@ def fault_of(candidate: Any, name: str, called: str | None = None) -> str | None
     if accepts(candidate, 2):
         return None
     if accepts(candidate, 0):
+        verb = "needs" if inspect.signature(candidate).parameters else "takes"
         return (
-            f"{name} takes no arguments, a WSGI application takes environ and start_response; "
+            f"{name} {verb} no arguments, a WSGI application takes environ and start_response; "
             f"if it makes the application, write {called!r}"
         )
     return (
@@ -71,7 +72,7 @@ def accepts(candidate: Any, count: int) -> bool:
     """Whether ``count`` positional arguments fit its signature; True if that is not known."""
     try:
         signature = inspect.signature(candidate)
-    except (TypeError, ValueError):
+    except Exception:  # a proxy, such as Flask's `current_app`, may raise anything
         return True
     try:
         signature.bind(*range(count))
@@ -81,7 +82,10 @@ def accepts(candidate: Any, count: int) -> bool:
 
 
 def _is_asynchronous(candidate: Any) -> bool:
-    return inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate)
+    try:
+        return inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate)
+    except Exception:
+        return False
 
 
 def _parameters(candidate: Any) -> str:

@@ -10,14 +10,16 @@ where possible what was meant (:mod:`quaich.cli.hints`). Knows nothing of comman
 """
 
 import ast
+import contextlib
 import functools
 import importlib
 import importlib.machinery
 import importlib.util
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -31,6 +33,8 @@ from quaich.types import WSGIApplication
 # What a module's application is called: PEP 3333's word, which mod_wsgi, Django and gunicorn
 # look for, then Flask's.
 USUAL_NAMES: Final = ("application", "app")
+
+NOTE_DELAY = 3.0  # seconds of importing until there is a line that it goes on
 
 _OURS: Final = (
     str(Path(__file__).parent),
@@ -155,7 +159,8 @@ def _put_first(directory: str) -> None:
 def _import(spec: AppSpec, places: Sequence[str]) -> ModuleType:
     importlib.invalidate_caches()
     try:
-        return _import_file(spec.file) if spec.file else importlib.import_module(spec.module)
+        with _note_if_slow(spec):
+            return _import_file(spec.file) if spec.file else importlib.import_module(spec.module)
     except ModuleNotFoundError as error:
         # Missing itself, and not raised by the code of a package around it.
         if _cut(error.__traceback__) is None and f"{spec.module}.".startswith(f"{error.name}."):
@@ -163,6 +168,27 @@ def _import(spec: AppSpec, places: Sequence[str]) -> ModuleType:
         _fail(spec, f"the import of {_label(spec)} failed", error)
     except (Exception, SystemExit) as error:
         _fail(spec, f"the import of {_label(spec)} failed", error)
+
+
+@contextlib.contextmanager
+def _note_if_slow(spec: AppSpec) -> Iterator[None]:
+    """What may be the matter with an import that does not end, as a line on stderr."""
+
+    def note() -> None:
+        print(
+            f"quaich: still importing {_label(spec)}; does it start a server itself? "
+            "(it should do so only under if __name__ == '__main__':)",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    timer = threading.Timer(NOTE_DELAY, note)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -1,8 +1,9 @@
 """Serving an application from the command line, for now with :mod:`quaich.simple_server`.
 
-    open_server     resolve, bind, listen; or one line that says why not
-    serve           "Listening on …", then a thread for each connection, until a signal
-    Server.drain    idle connections are closed, the requests under way get their responses
+    open_server           resolve, bind, listen; or one line that says why not
+    serve                 "Listening on …", then a thread for each connection, until a signal
+    Server.begin_to_stop  idle connections are closed, requests under way get their responses
+    Server.wait_for_end   how many of them did not, in time
 
 The only module of the commands that knows the server: the production server takes its place.
 Not here, because they are that server's: worker processes, a bound on threads.
@@ -26,7 +27,7 @@ from quaich.cli.address import Address
 from quaich.cli.errors import ConfigurationError
 from quaich.cli.ports import describe_holder
 from quaich.simple_server import ServerHandler, ThreadingWSGIServer, WSGIRequestHandler
-from quaich.types import WSGIApplication
+from quaich.types import WSGIApplication, WSGIEnvironment
 
 SOFTWARE: Final = f"quaich/{__version__}"
 
@@ -39,6 +40,9 @@ IDLE_TIMEOUT: Final = 75.0
 # Seconds that requests under way have to end when the server stops. Docker kills 10 s after its
 # SIGTERM, and who presses Ctrl-C is waiting. Precedents: gunicorn 30, Kubernetes 30, werkzeug 0.
 DRAIN_TIMEOUT: Final = 5.0
+
+# Of these, how many pass before it is said that they do: mostly there is nothing to say.
+QUIET_TIME: Final = 0.3
 
 _POLL: Final = 0.1  # seconds, at most, until the accepting thread sees that it is to stop
 
@@ -57,6 +61,14 @@ class _RequestHandler(WSGIRequestHandler):
 
     def version_string(self) -> str:
         return SOFTWARE  # without Python's version, which is nobody's business
+
+    def get_environ(self) -> WSGIEnvironment:
+        """CONTENT_TYPE is left out if there is no such field; who calls ``wsgiref`` gets it
+        all the same (D046)."""
+        environ = super().get_environ()
+        if "Content-Type" not in self.headers:
+            environ.pop("CONTENT_TYPE", None)
+        return environ
 
     def handle_one_request(self) -> None:
         self.server.set_idle(self.connection)
@@ -80,6 +92,9 @@ class Server(ThreadingWSGIServer):
     # On Windows the option lets a second server take the port as well.
     allow_reuse_address = os.name == "posix"
     allow_reuse_port = False  # two servers on one port would share its requests at random
+    # Connections that wait to be accepted; the system caps it (Linux: net.core.somaxconn, 4096).
+    # Precedents: gunicorn and uvicorn 2048, Apache 511.
+    request_queue_size = 2048
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.stopping = False
@@ -91,6 +106,12 @@ class Server(ThreadingWSGIServer):
     def address(self) -> Address:
         """The address that is bound, with the real port."""
         return Address(*self.server_address[:2])  # type: ignore[arg-type]  # typeshed: str | bytes
+
+    def setup_environ(self) -> None:
+        """Without the variables that ``wsgiref`` has empty where there is nothing to say."""
+        super().setup_environ()
+        for name in ("CONTENT_LENGTH", "REMOTE_HOST"):
+            self.base_environ.pop(name, None)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.set_busy(request)
@@ -114,14 +135,19 @@ class Server(ThreadingWSGIServer):
             if self.stopping:
                 _stop_reading(connection)
 
-    def drain(self, seconds: float) -> None:
-        """Let every connection end: those without a request now, the others after theirs."""
+    def begin_to_stop(self) -> None:
+        """Every connection is to end: those without a request now, the others after theirs."""
         with self._changed:
             self.stopping = True
             for connection, idle in self._idle.items():
                 if idle:
                     _stop_reading(connection)
+
+    def wait_for_end(self, seconds: float) -> int:
+        """Wait until all connections have ended; how many requests are under way after that."""
+        with self._changed:
             self._changed.wait_for(lambda: not self._idle, seconds)
+            return sum(not idle for idle in self._idle.values())
 
 
 def _stop_reading(connection: socket.socket) -> None:
@@ -174,14 +200,32 @@ def serve(server: Server) -> None:
         acceptor = threading.Thread(target=server.serve_forever, args=(_POLL,), daemon=True)
         try:
             acceptor.start()
-            print(f"Listening on http://{server.address}", file=sys.stderr, flush=True)
+            _say(f"Listening on http://{server.address}")
             never = threading.Event()
             while acceptor.is_alive():
                 never.wait(1.0)  # on Windows, an endless wait would not see Ctrl-C
         except KeyboardInterrupt:
             if acceptor.is_alive():
                 server.shutdown()
-    server.drain(DRAIN_TIMEOUT)
+    server.begin_to_stop()
+    under_way = server.wait_for_end(QUIET_TIME)
+    if not under_way:
+        return
+    _say(
+        f"Stopping; waiting up to {DRAIN_TIMEOUT:g} s for {_requests(under_way)}, "
+        "Ctrl-C again to quit now"
+    )
+    cut_off = server.wait_for_end(DRAIN_TIMEOUT - QUIET_TIME)
+    if cut_off:
+        _say(f"{_requests(cut_off)} {'was' if cut_off == 1 else 'were'} cut off")
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -211,21 +255,27 @@ def stop_signals() -> Iterator[None]:
 def configure_access_log(enabled: bool, path: str | None) -> None:
     """Send the lines of the access log to a file, ``-`` being stdout, or nowhere.
 
-    Without a path they stay where :mod:`quaich.access_log` sends them. To be called when the
-    application is loaded: ``logging.config`` disables the loggers that are there before it.
+    Without a path they go to stderr, whatever the application has configured for its own
+    lines; unless ``quaich.access`` is what it has configured. To be called when the application
+    is loaded: ``logging.config`` disables the loggers that are there before it.
     """
-    access_log.logger.disabled = not enabled
-    if not enabled or path is None:
+    logger = access_log.logger()
+    logger.disabled = not enabled
+    if not enabled:
+        return
+    if path is None and any(
+        not isinstance(handler, access_log._FallbackHandler) for handler in logger.handlers
+    ):
         return
     try:
         handler = (
-            logging.StreamHandler(sys.stdout)
-            if path == "-"
-            else logging.FileHandler(path, encoding="utf-8")
+            logging.FileHandler(path, encoding="utf-8")
+            if path not in (None, "-")
+            else logging.StreamHandler(sys.stdout if path else sys.stderr)
         )
     except OSError as error:
         raise ConfigurationError(
             f"--access-logfile: cannot write to {path!r}: {error.strerror}"
         ) from error
-    access_log.logger.addHandler(handler)
-    access_log.logger.propagate = False  # only there
+    logger.addHandler(handler)
+    logger.propagate = False  # only there
