@@ -73,7 +73,9 @@ class BaseHandler(ResponseHead):
     """The response was begun and could not be finished; what went out must not look whole."""
 
     _end = ""  # "broken off" or "complete": nothing may be sent any more, whatever fails
-    _used = False  # run() has been called before
+    # close() has been called: what is still here is of the last request. Asked by each step
+    # that can be the first of the next one, because any of them may be replaced.
+    _stale = False
     _start_called = False
     _closed: object = None  # the result whose close() has been called
     _peer_fault: BaseException | None = None
@@ -88,15 +90,11 @@ class BaseHandler(ResponseHead):
         like are not the application's errors: they clean up and go on (D099). An exception of
         :meth:`handle_error` itself does so too.
         """
-        if self._used:
+        if self._stale or self._start_called:
             self._forget()
-        self._used = True
         try:
             self.setup_environ()
-            environ = self.environ
-            self._method = environ.get("REQUEST_METHOD", "")
-            self._protocol = environ.get("SERVER_PROTOCOL")
-            self.result = application(environ, self.start_response)
+            self.result = application(self.environ, self.start_response)
             self.finish_response()
         except Exception as error:
             try:
@@ -111,6 +109,8 @@ class BaseHandler(ResponseHead):
             try:
                 self.handle_error()
             except Exception:
+                logger.debug("answering before an exit failed", exc_info=True)
+            if not self._stale:
                 self._give_up()
             raise
         except BaseException:
@@ -130,9 +130,13 @@ class BaseHandler(ResponseHead):
 
     def setup_environ(self) -> None:
         """Make ``self.environ`` for one request."""
+        if self._stale:
+            self._forget()
         environ: WSGIEnvironment = self.os_environ.copy()
         self.environ = environ
         self.add_cgi_vars()
+        self._method = environ.get("REQUEST_METHOD", "")
+        self._protocol = environ.get("SERVER_PROTOCOL")
 
         environ["wsgi.input"] = self.get_stdin()
         environ["wsgi.errors"] = self.get_stderr()
@@ -198,6 +202,7 @@ class BaseHandler(ResponseHead):
             self.bytes_sent = 0
             self.headers_sent = self._start_called = False
             self._plan = self._section = self._closed = None
+            self._stale = True
             self.environ = None  # type: ignore[assignment]  # pinned by wsgiref's contract
 
     def _forget(self) -> None:
@@ -206,7 +211,9 @@ class BaseHandler(ResponseHead):
         self.bytes_sent = 0
         self.headers_sent = self._start_called = self._framed = self.aborted = False
         self._plan = self._section = self._closed = self._peer_fault = None
+        self._method = self._protocol = None
         self._end = ""
+        self._stale = False
 
     def _close_result(self) -> None:
         result = self.result
@@ -242,6 +249,10 @@ class BaseHandler(ResponseHead):
         without ``exc_info`` is an AssertionError; with ``exc_info`` after the headers were
         sent, the exception in it is raised.
         """
+        if self._stale:
+            self._forget()
+        if self._method is None:
+            self._method = self.environ.get("REQUEST_METHOD", "")  # setup_environ() was replaced
         if exc_info or self._start_called:
             try:
                 check_restart(exc_info, called=self._start_called, headers_sent=self.headers_sent)
@@ -356,7 +367,7 @@ class BaseHandler(ResponseHead):
                     f"the application returned without {how} start_response (PEP 3333,"
                     " Specification Details)"
                 )
-            length = implied_length(self._method, self.status[:3] if self.status else "", 0)
+            length = implied_length(self._method or "", self.status[:3] if self.status else "", 0)
             if length is not None:
                 # The application's own Content-Length stays: it may be answering HEAD.
                 self.headers.setdefault("Content-Length", str(length))
@@ -383,6 +394,8 @@ class BaseHandler(ResponseHead):
 
     def handle_error(self) -> None:
         """Log the current exception and answer with an error page, if nothing was sent yet."""
+        if self._stale and getattr(self, "environ", None) is not None:
+            self._forget()  # a next request, in steps that were replaced
         try:
             self.log_exception(sys.exc_info())
         except (OSError, ValueError):

@@ -14,6 +14,7 @@ from quaich.exchange.files import size_left
 from quaich.headers import Headers
 from quaich.protocol.date import format_imf_fixdate
 from quaich.protocol.framing import ResponsePlan, implied_length, known_total, plan_response
+from quaich.protocol.memo import ENTRY_MAX
 from quaich.protocol.response import FieldSection, section
 from quaich.types import WSGIEnvironment
 from quaich.util import FileWrapper
@@ -58,7 +59,8 @@ class ResponseHead:
     headers_sent = False
     bytes_sent = 0  # of content; while the first block is sent, its size
 
-    _method = ""  # as the request had it, whatever the application makes of its environ
+    # As the request had it, whatever the application makes of its environ.
+    _method: str | None = None
     _protocol: str | None = None
     _section: FieldSection | None = None  # self.headers as start_response got them
     _plan: ResponsePlan | None = None
@@ -76,7 +78,7 @@ class ResponseHead:
         if total is None and type(self.result) is FileWrapper:
             total = size_left(self.result.filelike, read=self.bytes_sent)
         if total is not None:
-            total = implied_length(self._method, code, total)
+            total = implied_length(self._method or "", code, total)
         return None if total is None else str(total)
 
     def cleanup_headers(self) -> None:
@@ -132,7 +134,7 @@ class ResponseHead:
                 self.set_content_length()
                 _, length, has_date, has_server, text = self._known_section(ours)
         self._plan = plan = plan_response(
-            self._method,
+            self._method or "",
             code,
             length,
             framed and self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
@@ -188,9 +190,11 @@ class ResponseHead:
     def _preamble(self, has_date: bool, has_server: bool) -> str:
         if not self.origin_server:
             return f"Status: {self.status}\r\n"
-        return _origin_preamble(
+        status = self.status or ""
+        preamble = _origin_preamble if len(status) <= ENTRY_MAX else _origin_preamble.__wrapped__
+        return preamble(
             self.http_version,
-            self.status,
+            status,
             None if has_date else int(time.time()),
             None if has_server else self.server_software,
         )

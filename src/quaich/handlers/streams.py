@@ -47,16 +47,19 @@ class SimpleHandler(BaseHandler):
         self.wsgi_multiprocess = multiprocess
 
     def get_stdin(self) -> Any:
+        if self._stale:
+            self._forget()
         if self._input is None:
             # The environ says more than base_env: a subclass may have completed it. There is
             # none yet if a constructor asks.
-            environ = getattr(self, "environ", None) or self.base_env
-            if environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"):
-                self._input = self._bounded_input(environ)
-                if environ is not self.base_env:
+            environ = getattr(self, "environ", None)
+            known = environ if environ is not None else self.base_env
+            if known.get("CONTENT_LENGTH") or known.get("HTTP_TRANSFER_ENCODING"):
+                self._input = self._bounded_input(known)
+                if environ is not None:
                     # Whoever finds it decodes the body a second time (dulwich does).
                     environ.pop("HTTP_TRANSFER_ENCODING", None)
-            elif environ.get("wsgi.input_terminated"):
+            elif known.get("wsgi.input_terminated"):
                 self._input = self.stdin
             else:
                 self._input = io.BytesIO()  # a request without a body (D066)
