@@ -7,16 +7,36 @@ with ``pytest --subject=stdlib`` it is the standard library's package, and then
   that the defect exists there and that the test sees it;
 * every other test that takes the fixture must pass: it states common behaviour.
 
+The failure must be what the defect makes of the test: a wrong value, or an exception of the
+kinds in ``FAILURES``. A name that is not there proves nothing of the kind, so AttributeError,
+ImportError and NameError do not count, unless the marker says
+
+* ``raises=AttributeError``: this exception (and no other) is the defect;
+* ``feature=True``: what is missing there is the name itself, and the defect is that it is.
+
 ``upstream="gh-143916"`` in a marker says that newer releases of CPython have mended the defect
 too; there the test may pass or fail.
 """
 
 import importlib
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 MODULES = ("util", "headers", "handlers", "simple_server", "validate", "types")
+
+FAILURES: tuple[type[BaseException], ...] = (
+    AssertionError,
+    pytest.fail.Exception,  # of pytest.raises()
+    EOFError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    Warning,
+)
+MISSING = (AttributeError, ImportError)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,20 +53,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker in item.iter_markers("defect"):
             if not marker.args:
                 raise pytest.UsageError(f"{item.nodeid}: a defect marker names its id")
+            if not marker.kwargs.keys() <= {"upstream", "raises", "feature"}:
+                raise pytest.UsageError(f"{item.nodeid}: a defect marker has unknown keywords")
     if config.getoption("--subject") == "quaich":
         return
     relevant = [item for item in items if "wsgiref" in getattr(item, "fixturenames", ())]
     for item in relevant:
         closest = item.get_closest_marker("defect")
         if closest is not None:
-            upstream = closest.kwargs.get("upstream")
-            ids = ", ".join(closest.args)
-            item.add_marker(
-                pytest.mark.xfail(strict=upstream is None, reason=f"the standard library has {ids}")
-            )
+            item.add_marker(_expected_failure(*closest.args, **closest.kwargs))
     chosen = set(relevant)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = relevant
+
+
+def _expected_failure(
+    *ids: str, upstream: str | None = None, raises: Any = FAILURES, feature: bool = False
+) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(
+        strict=upstream is None,
+        raises=MISSING if feature else raises,
+        reason=f"the standard library has {', '.join(ids)}",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -41,12 +41,37 @@ class Answer(NamedTuple):
         return None
 
 
+class Drip(io.RawIOBase):
+    """A stream that gives at most ``size`` bytes at once."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        self._stream = io.BytesIO(data)
+        self._size = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        block = self._stream.read(min(self._size, len(buffer)))
+        buffer[: len(block)] = block
+        return len(block)
+
+
 def exchange(
-    wsgiref: SimpleNamespace, app: Any, data: bytes = b"GET / HTTP/1.0\r\n\r\n", **attributes: Any
+    wsgiref: SimpleNamespace,
+    app: Any,
+    data: bytes = b"GET / HTTP/1.0\r\n\r\n",
+    *,
+    size: int | None = None,
+    mixin: Any = None,
+    address: Any = ("127.0.0.1", 4711),
+    **attributes: Any,
 ) -> Answer:
     """Serve the bytes of one connection by the subject's simple_server, without a socket.
 
-    ``attributes`` are set on the request handler's class (``protocol_version`` …).
+    They come ``size`` by ``size``, None: as they are asked for. ``mixin`` is one of
+    socketserver's for the server, ``address`` is the client's. ``attributes`` are set on the
+    request handler's class (``protocol_version`` …).
     """
     base: Any = wsgiref.simple_server.WSGIRequestHandler
 
@@ -60,14 +85,25 @@ def exchange(
 
     for name, value in attributes.items():
         setattr(Handler, name, value)
-    server = wsgiref.simple_server.WSGIServer(("127.0.0.1", 80), Handler, bind_and_activate=False)
+    server_class = server_with(wsgiref, mixin)
+    server = server_class(("127.0.0.1", 80), Handler, bind_and_activate=False)
     server.server_name, server.server_port = "127.0.0.1", 80
     server.setup_environ()
     server.set_app(app)
+    rfile = io.BufferedReader(io.BytesIO(data) if size is None else Drip(data, size))
     out = io.BytesIO()
     with mock.patch("sys.stderr", io.StringIO()) as err, contextlib.closing(server.socket):
-        server.finish_request((io.BufferedReader(io.BytesIO(data)), out), ("127.0.0.1", 4711))
+        server.finish_request((rfile, out), address)
     return Answer(out.getvalue(), err.getvalue())
+
+
+def server_with(wsgiref: SimpleNamespace, mixin: Any) -> Any:
+    """The subject's server class, with a mix-in of socketserver's in front."""
+    base: Any = wsgiref.simple_server.WSGIServer
+    if mixin is None:
+        return base
+    name = mixin.__name__ + "WSGIServer"
+    return type(name, (mixin, base), {"daemon_threads": True})
 
 
 @contextlib.contextmanager

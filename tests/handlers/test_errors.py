@@ -1,14 +1,16 @@
 """What becomes of an exception: the error page, the log, the connection (S89-S91; D096-D103)."""
 
+import io
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from handlers.harness import TEXT, Blocks, Pipe, answer, make_handler, respond, run
 from quaich import handlers as our_handlers
 from quaich import simple_server as our_server
-from support import exchange
+from support import connect, exchange, read_all
 
 OURS = SimpleNamespace(handlers=our_handlers, simple_server=our_server)
 GONE = [BrokenPipeError, ConnectionResetError, ConnectionAbortedError]
@@ -151,6 +153,49 @@ def test_a_ring_of_causes_ends() -> None:
     assert "500" in run(OURS, failing(one)).status
 
 
+@pytest.mark.defect("D067")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_error_over_a_body_that_broke_off_is_not_lost(
+    wsgiref: SimpleNamespace, when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client's fault does not hide the application's."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        if when == "after":
+            start_response("200 OK", [])
+        try:
+            environ["wsgi.input"].read()
+        except OSError:
+            undefined_name  # type: ignore[name-defined]  # noqa: F821
+        return []
+
+    data = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
+    given = exchange(wsgiref, app, data)
+    assert given.status.partition(" ")[2][:3] in ("400", "500")
+    logged = given.err + caplog.text
+    assert "Traceback" in logged
+    assert "NameError: name 'undefined_name' is not defined" in logged
+
+
+@pytest.mark.defect("D080")
+@pytest.mark.parametrize("result", [[b"a"], Blocks(b"a", b"b"), []], ids=["one", "blocks", "none"])
+def test_a_header_of_the_subclass_that_cannot_be_encoded_gives_the_error_page(
+    wsgiref: SimpleNamespace, result: Any
+) -> None:
+    """An empty answer would tell nobody anything."""
+
+    def cleanup_headers(self: Any) -> None:
+        wsgiref.handlers.SimpleHandler.cleanup_headers(self)
+        if self.status == "200 OK":
+            self.headers["X-Price"] = "5 €"
+
+    given = run(wsgiref, respond(result), cleanup_headers=cleanup_headers)
+    assert given.status == "HTTP/1.0 500 Internal Server Error"
+    assert given.field("X-Price") is None
+    assert given.body.startswith(b"A server error occurred.")
+    assert "Traceback" in given.err
+
+
 # -- After the headers --------------------------------------------------------------------
 
 
@@ -247,7 +292,7 @@ def test_an_error_after_a_close_by_the_subclass_sends_no_page() -> None:
 
 
 @pytest.mark.defect("D099")
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
 @pytest.mark.parametrize("where", ["application", "iteration"])
 def test_interrupts_go_on(wsgiref: SimpleNamespace, error: type[BaseException], where: str) -> None:
     """Ctrl-C during a request stops the server; no page, no traceback of ours."""
@@ -256,12 +301,62 @@ def test_interrupts_go_on(wsgiref: SimpleNamespace, error: type[BaseException], 
         handler.run(failing(error) if where == "application" else respond(Blocks(error())))
     assert answer(handler).out == b""
     assert answer(handler).err == ""
+    assert handler.environ is None
+
+
+@pytest.mark.defect("D099")
+@pytest.mark.parametrize("many", [False, True], ids=["application", "iteration"])
+def test_an_exit_is_answered_logged_and_goes_on(wsgiref: SimpleNamespace, many: bool) -> None:
+    """It is meant for the process, but the client is owed an answer."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        if many:
+            start_response("200 OK", [])
+            return Blocks(SystemExit("the database is gone"))
+        raise SystemExit("the database is gone")
+
+    handler = make_handler(wsgiref)
+    with pytest.raises(SystemExit, match="the database is gone"):
+        handler.run(app)
+    given = answer(handler)
+    assert given.status == "HTTP/1.0 500 Internal Server Error"
+    assert given.body.startswith(b"A server error occurred.")
+    assert given.err.count("Traceback") == 1
+    assert given.err.endswith("SystemExit: the database is gone\n")
+
+
+@pytest.mark.defect("D099")
+def test_an_exit_after_the_headers_adds_nothing(wsgiref: SimpleNamespace) -> None:
+    result = Blocks(b"a part", SystemExit("now"))
+    handler = make_handler(wsgiref)
+    with pytest.raises(SystemExit):
+        handler.run(respond(result))
+    given = answer(handler)
+    assert given.body == b"a part"
+    assert given.err.count("Traceback") == 1
+    assert result.closed == 1
+
+
+@pytest.mark.defect("D099")
+@pytest.mark.live
+def test_an_exit_reaches_the_client_of_a_server(wsgiref: SimpleNamespace) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        raise SystemExit(3)
+
+    with wsgiref.simple_server.make_server("127.0.0.1", 0, app) as server:
+        server.timeout = 5
+        with connect(server) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            with mock.patch("sys.stderr", io.StringIO()) as err, pytest.raises(SystemExit):
+                server.handle_request()
+            assert read_all(client).startswith(b"HTTP/1.0 500 Internal Server Error\r\n")
+    assert "SystemExit: 3" in err.getvalue()
 
 
 # -- A second error -----------------------------------------------------------------------
 
 
-@pytest.mark.defect("D101")
+@pytest.mark.defect("D101", raises=AttributeError)
 def test_a_second_error_does_not_hide_the_first(wsgiref: SimpleNamespace) -> None:
     """Where the error page fails before start_response, what is raised is its error."""
 

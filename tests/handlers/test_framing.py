@@ -1,13 +1,17 @@
 """How a response's body is delimited: Content-Length, HEAD, bodiless statuses (D085-D093)."""
 
 import logging
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from handlers.harness import TEXT, Blocks, Pipe, answer, make_handler, respond, run
+from quaich import handlers as our_handlers
 from support import exchange
+
+OURS = SimpleNamespace(handlers=our_handlers)
 
 LENGTH_5 = [("Content-Length", "5")]
 
@@ -353,3 +357,53 @@ def test_other_output_is_not_chunked(environ: dict[str, str], result: Any, heade
     assert answer.field("Transfer-Encoding") is None
     head = environ.get("REQUEST_METHOD") == "HEAD" or not getattr(result, "blocks", True)
     assert answer.body == (b"" if head else b"abc")
+
+
+# -- How far the iterable is iterated -----------------------------------------------------
+
+
+class Generator:
+    """An application that is a generator, and notes how it ended."""
+
+    def __init__(self, *headers: tuple[str, str]) -> None:
+        self.headers = [*headers]
+        self.notes: list[str] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", self.headers)
+        try:
+            yield b"he"
+            yield b"llo"
+            self.notes.append("behind the last block")
+        finally:
+            self.notes.append("closed")
+
+
+@pytest.mark.parametrize("server", [False, True], ids=["handler", "server"])
+def test_a_generator_is_exhausted(wsgiref: SimpleNamespace, server: bool) -> None:
+    """Where its length is not known, nothing else says that it has ended."""
+    app = Generator()
+    given = exchange(wsgiref, app) if server else run(wsgiref, app)
+    assert given.body == b"hello"
+    assert app.notes == ["behind the last block", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "headers"),
+    [
+        ({}, [("Content-Length", "5")]),
+        ({}, [("Content-Length", "3")]),
+        ({"REQUEST_METHOD": "HEAD"}, []),
+        ({"REQUEST_METHOD": "HEAD"}, [("Content-Length", "5")]),
+    ],
+    ids=["length reached", "length exceeded", "HEAD", "HEAD with length"],
+)
+def test_a_generator_that_has_given_all_is_closed(
+    environ: dict[str, str], headers: list[tuple[str, str]]
+) -> None:
+    """S74, D085, D088: nothing that it may still give could be sent, so it is closed and not
+    exhausted. What must run belongs into ``finally`` or close(); in wsgiref what stands behind
+    the last ``yield`` runs too."""
+    app = Generator(*headers)
+    run(OURS, app, environ)
+    assert app.notes == ["closed"]

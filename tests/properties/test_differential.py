@@ -410,6 +410,8 @@ def explain_variable(key: str, ours: Any, theirs: Any, data: bytes) -> str | Non
         return "D061"
     if ours is None and key == "HTTP_TRANSFER_ENCODING":
         return "D003"
+    if key == "CONTENT_LENGTH" and theirs == "" and "transfer-encoding" in map(str.lower, names):
+        return "D003"  # of the decoded body
     if any("_" in name and "HTTP_" + name.upper().replace("-", "_") == key for name in names):
         return "D043"
     if key == "HTTP_COOKIE" and ours.replace("; ", ",") == theirs.replace("; ", ","):

@@ -1,7 +1,7 @@
 """Remembering what has been found sound."""
 
 from quaich import headers
-from quaich.protocol.memo import ENTRIES_MAX, PRIVATE, ENTRY_MAX, remember
+from quaich.protocol.memo import ENTRIES_MAX, ENTRY_MAX, PRIVATE, remember
 
 
 def test_a_memo_is_emptied_when_it_is_full() -> None:

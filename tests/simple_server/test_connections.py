@@ -1,5 +1,6 @@
 """Binding, accepting, timeouts, and clients that go away (D007-D019)."""
 
+import io
 import os
 import socket
 import socketserver
@@ -14,6 +15,7 @@ from simple_server.client import (
     echo,
     handler_with,
     hello,
+    in_blocks,
     read_response,
     reset,
     threading_server,
@@ -97,6 +99,54 @@ def test_a_client_that_does_not_read_is_given_up(
         return [bytes(32 * 1024 * 1024)]
 
     handler = handler_with(wsgiref, timeout=0.1)
+    with wsgiref.simple_server.make_server("127.0.0.1", 0, app, handler_class=handler) as server:
+        server.timeout = 5
+        with connect(server) as client:
+            client.sendall(REQUEST)
+            server.handle_request()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+class NeverFlushed(io.BytesIO):
+    """A buffer in front of a client that does not read."""
+
+    def flush(self) -> None:
+        raise TimeoutError("timed out")
+
+
+@pytest.mark.defect("D008")
+@pytest.mark.parametrize("app", [hello, in_blocks])
+@pytest.mark.parametrize("protocol", ["HTTP/1.0", "HTTP/1.1"])
+def test_a_timeout_in_flush_is_no_error_of_the_application(
+    wsgiref: SimpleNamespace, app: Any, protocol: str
+) -> None:
+    def setup(self: Any) -> None:
+        self.connection = self.request
+        self.rfile, _ = self.request
+        self.wfile = NeverFlushed()
+
+    given = exchange(wsgiref, app, REQUEST, setup=setup, protocol_version=protocol)
+    assert "Traceback" not in given.err
+
+
+@pytest.mark.defect("D008")
+@pytest.mark.live
+def test_nor_is_it_with_a_buffer_before_the_socket(
+    wsgiref: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = 32 * 1024 * 1024
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [bytes(size)]
+
+    def finish(self: Any) -> None:
+        try:
+            wsgiref.simple_server.WSGIRequestHandler.finish(self)
+        finally:
+            self.rfile.close()  # socketserver does not get to it
+
+    handler = handler_with(wsgiref, timeout=0.1, wbufsize=2 * size, finish=finish)
     with wsgiref.simple_server.make_server("127.0.0.1", 0, app, handler_class=handler) as server:
         server.timeout = 5
         with connect(server) as client:
@@ -308,6 +358,25 @@ def test_an_error_of_the_handler_itself_is_printed(
         except LookupError:
             server.handle_error(None, ("127.0.0.1", 1))
     assert "LookupError: a bug" in capsys.readouterr().err
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("error", [ConnectionRefusedError, FileNotFoundError, LookupError])
+def test_an_error_of_get_environ_is_printed(
+    wsgiref: SimpleNamespace, capsys: pytest.CaptureFixture[str], error: type[Exception]
+) -> None:
+    """A server that it asks may refuse a connection; that is not the client's going away."""
+
+    def get_environ(self: Any) -> Any:
+        raise error("of the directory")
+
+    handler = handler_with(wsgiref, get_environ=get_environ)
+    with live_server(wsgiref, hello, handler_class=handler) as server, connect(server) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        read_all(client)
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert f"{error.__name__}: of the directory" in err
 
 
 @pytest.mark.live

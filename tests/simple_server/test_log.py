@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from handlers.harness import run_python
 from simple_server.client import HOST, hello
 from support import exchange
 
@@ -97,6 +98,29 @@ def test_a_logger_that_does_not_propagate_has_no_handlers_above(
     monkeypatch.setattr(logging.getLogger("quaich.access"), "propagate", False)
     subject = SimpleNamespace(simple_server=simple_server)
     assert exchange(subject, hello, b"GET / HTTP/1.0\r\n\r\n").err.endswith('" 200 5\n')
+
+
+LOGGING = """
+import logging.config
+BEFORE
+logging.config.dictConfig({"version": 1})
+from SUBJECT.simple_server import WSGIRequestHandler
+
+handler = WSGIRequestHandler.__new__(WSGIRequestHandler)
+handler.client_address = ("127.0.0.1", 4711)
+handler.requestline = "GET / HTTP/1.0"
+handler.log_request(200, 5)
+"""
+
+
+@pytest.mark.parametrize("before", ["", "import SUBJECT.simple_server"])
+def test_configuring_logging_does_not_silence_the_access_log(
+    wsgiref: SimpleNamespace, before: str
+) -> None:
+    """``disable_existing_loggers`` is true by default, and meant for other loggers."""
+    err = run_python(wsgiref, LOGGING.replace("BEFORE", before)).err
+    assert err.startswith("127.0.0.1 - - [")
+    assert err.endswith('] "GET / HTTP/1.0" 200 5\n')
 
 
 class Unread(io.StringIO):
