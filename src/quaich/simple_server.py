@@ -378,21 +378,24 @@ class WSGIRequestHandler(BaseHTTPRequestHandler):
         connection = socket_of(self)
         if connection is None:
             super().finish()
-        elif self.reset_connection:
+            return
+        if self.reset_connection:
             # A body that only the connection's end delimits was broken off: an orderly close
             # would make it look whole (S91).
             make_close_a_reset(connection)
+        elif self.unread_body is not None or self._refused:
+            try:
+                self.wfile.flush()
+            except OSError:
+                pass  # the client is gone: nobody to linger for
+            else:
+                linger(connection, self.unread_body, self.drain_limit, self.drain_timeout)
+        try:
             super().finish()
-            connection.close()  # before the server gets to shut it down in order
-        else:
-            if self.unread_body is not None or self._refused:
-                try:
-                    self.wfile.flush()
-                except OSError:
-                    pass  # the client is gone: nobody to linger for
-                else:
-                    linger(connection, self.unread_body, self.drain_limit, self.drain_timeout)
-            super().finish()
+        finally:
+            self.rfile.close()  # closing wfile may have failed; the socket is open as long as one
+            if self.reset_connection:
+                connection.close()  # before the server gets to shut it down in order
 
     # --- The log ------------------------------------------------------------------------
 

@@ -147,6 +147,7 @@ def test_requests_under_way_at_the_end(
     def watch() -> None:
         try:
             waiting.entered.wait()
+            assert stderr.announced.wait(10)  # connections are accepted before that is told
         finally:
             signal.pthread_kill(main_thread, signal.SIGINT)
         assert stderr.stopping.wait(10)

@@ -133,8 +133,10 @@ class ResponseHead:
             else:
                 self.set_content_length()
                 _, length, has_date, has_server, text = self._known_section(ours)
+        method = self._method
         self._plan = plan = plan_response(
-            self._method or "",
+            # The two that matter: plans are remembered, and methods can be anything.
+            method if method in ("HEAD", "CONNECT") else "GET",
             code,
             length,
             framed and self.chunked_output and self.origin_server and self._protocol == "HTTP/1.1",
