@@ -5,6 +5,7 @@
 import base64
 import contextlib
 import http.client
+import os
 import socket
 import ssl
 import threading
@@ -39,7 +40,7 @@ def eventually(connect: Callable[[], socket.socket]) -> socket.socket:
         except ConnectionRefusedError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.01)
+            os.sched_yield()  # to the thread that is about to listen
 
 
 class Server:
