@@ -111,7 +111,15 @@ class Headers(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> str | None:
         """The first value of ``name``, or None. See :meth:`get_all`."""
-        return self.get(name)
+        if type(self) is not Headers:
+            return self.get(name)  # which a subclass may have replaced
+        key = name.lower()
+        if type(key) is not str:
+            self._key(name)  # raises
+        for field, value in self._headers:
+            if field.lower() == key:
+                return value
+        return None
 
     def __setitem__(self, name: str, val: str) -> None:
         """Remove every field ``name`` and append this one. A bad name or value changes
@@ -133,7 +141,9 @@ class Headers(MutableMapping[str, Any]):
 
     def get_all(self, name: str) -> list[str]:
         """Every value of ``name`` in its order; an empty list if there is none."""
-        key = self._key(name)
+        key = name.lower()
+        if type(key) is not str:
+            self._key(name)  # raises
         return [value for field, value in self._headers if field.lower() == key]
 
     @overload  # type: ignore[override]  # the parameters have names, by wsgiref's contract
