@@ -40,6 +40,10 @@ def _extended_param(param: str, value: str) -> str:
 _sound: dict[tuple[str, str], bool] = {}
 
 
+def _wrong_type(value: object) -> AssertionError:
+    return AssertionError(f"Header names/values must be of type str (got {value!r})")
+
+
 class Headers(MutableMapping[str, Any]):
     """A mutable mapping over a list of ``(name, value)`` tuples.
 
@@ -74,7 +78,7 @@ class Headers(MutableMapping[str, Any]):
     def _convert_string_type(self, value: str, *, name: bool = False) -> str:
         """The value, if it may stand in a header (as its name, if ``name``)."""
         if type(value) is not str:
-            raise AssertionError(f"Header names/values must be of type str (got {value!r})")
+            raise _wrong_type(value)
         # isprintable() is false for every control character, and for little else.
         if not value.isprintable():
             fault = control_fault(value, name=name)
@@ -84,13 +88,6 @@ class Headers(MutableMapping[str, Any]):
 
     def _check(self, name: str, value: str) -> tuple[str, str]:
         return self._convert_string_type(name, name=True), self._convert_string_type(value)
-
-    @staticmethod
-    def _key(name: str) -> str:
-        key = name.lower()
-        if type(key) is not str:
-            raise AssertionError(f"Header names/values must be of type str (got {name!r})")
-        return key
 
     def __len__(self) -> int:
         """The number of fields, repeated ones included."""
@@ -111,15 +108,7 @@ class Headers(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> str | None:
         """The first value of ``name``, or None. See :meth:`get_all`."""
-        if type(self) is not Headers:
-            return self.get(name)  # which a subclass may have replaced
-        key = name.lower()
-        if type(key) is not str:
-            self._key(name)  # raises
-        for field, value in self._headers:
-            if field.lower() == key:
-                return value
-        return None
+        return self.get(name)
 
     def __setitem__(self, name: str, val: str) -> None:
         """Remove every field ``name`` and append this one. A bad name or value changes
@@ -133,7 +122,7 @@ class Headers(MutableMapping[str, Any]):
         """Remove every field ``name``, if there is one."""
         key = name.lower()
         if type(key) is not str:
-            self._key(name)  # raises
+            raise _wrong_type(name)
         self._headers[:] = [item for item in self._headers if item[0].lower() != key]
 
     def __contains__(self, name: object) -> bool:
@@ -143,7 +132,7 @@ class Headers(MutableMapping[str, Any]):
         """Every value of ``name`` in its order; an empty list if there is none."""
         key = name.lower()
         if type(key) is not str:
-            self._key(name)  # raises
+            raise _wrong_type(name)
         return [value for field, value in self._headers if field.lower() == key]
 
     @overload  # type: ignore[override]  # the parameters have names, by wsgiref's contract
@@ -154,7 +143,7 @@ class Headers(MutableMapping[str, Any]):
         """The first value of ``name``, or ``default``."""
         key = name.lower()
         if type(key) is not str:
-            self._key(name)  # raises
+            raise _wrong_type(name)
         for field, value in self._headers:
             if field.lower() == key:
                 return value
@@ -174,10 +163,9 @@ class Headers(MutableMapping[str, Any]):
 
     def setdefault(self, name: str, value: str) -> str:  # type: ignore[override]
         """The first value of ``name``; if there is none, append ``value`` and return it."""
-        key = name.lower()
-        for field, known in self._headers:
-            if field.lower() == key:
-                return known
+        known = self.get(name)
+        if known is not None:
+            return known
         if not (type(name) is type(value) is str and name.isprintable() and value.isprintable()):
             self._check(name, value)
         self._headers.append((name, value))

@@ -143,14 +143,17 @@ class ServerHandler(SimpleHandler):
         """End the connection; where only its end would end the body, by a reset (D096)."""
         super().abort()
         self.request_handler.close_connection = True
+        self._break_off()
+        self._log_request()
+
+    def _break_off(self) -> None:
         if self._plan is None or self._plan.ends_with_connection:
             self.request_handler.reset_connection = True
-        self._log_request()
 
     def _end_for(self, fault: BaseException) -> None:
         self.request_handler.close_connection = True  # nobody knows where a next request begins
-        if self.headers_sent and (self._plan is None or self._plan.ends_with_connection):
-            self.request_handler.reset_connection = True
+        if self.headers_sent:
+            self._break_off()
         try:
             super()._end_for(fault)
         finally:

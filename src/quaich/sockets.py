@@ -36,7 +36,7 @@ def linger(connection: socket.socket, body: Input | None, limit: int, timeout: f
     or None if nobody knows what that is. At most ``limit`` bytes and ``timeout`` seconds.
     """
     try:
-        if tls_variables(connection):
+        if is_tls(connection):
             body = None  # after this, the bytes come as they are: encrypted
         connection.shutdown(socket.SHUT_WR)
     except OSError:
@@ -63,20 +63,26 @@ def drain(connection: socket.socket | None, body: Input | None, limit: int, time
             size = _drop_raw(connection) if body is None else body.discard()
             if size is None:
                 return True
-            limit -= size + 1
+            limit -= size + 1  # bytes that hold no content (chunk sizes) count as well
     except (BodyError, OSError, ValueError):
         logger.debug("the rest of a request could not be read", exc_info=True)
     return False
 
 
 def _drop_raw(connection: socket.socket | None) -> int | None:
-    return len(connection.recv(65536)) or None if connection is not None else None
+    if connection is None:
+        return None
+    return len(connection.recv(65536)) or None
+
+
+def is_tls(connection: Any) -> bool:
+    ssl = sys.modules.get("ssl")  # whoever made a TLS socket has imported it
+    return ssl is not None and isinstance(connection, ssl.SSLSocket)
 
 
 def tls_variables(connection: Any) -> dict[str, str]:
     """HTTPS and SSL_* under mod_ssl's names, if the connection is TLS (S33, D013)."""
-    ssl = sys.modules.get("ssl")  # whoever made a TLS socket has imported it
-    if ssl is None or not isinstance(connection, ssl.SSLSocket):
+    if not is_tls(connection):
         return {}
     variables = {"HTTPS": "on"}
     version, cipher = connection.version(), connection.cipher()

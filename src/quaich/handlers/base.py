@@ -16,7 +16,7 @@ what close() owes are functions of :mod:`quaich.exchange` and :mod:`quaich.proto
 
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -41,6 +41,20 @@ logger = logging.getLogger("quaich.handlers")
 
 # Up to this size the first block is copied behind the head, for one write instead of two.
 _JOIN_MAX: Final = 64 * 1024
+
+
+def _chain(error: BaseException, *, implicit: bool) -> Iterator[BaseException]:
+    """The exception and what it was raised ``from``; if ``implicit``, also what was being handled
+    when it was raised. No further than 20 of them: a chain can be a ring."""
+    seen: BaseException | None = error
+    for _ in range(20):
+        if seen is None:
+            break
+        yield seen
+        following = seen.__cause__
+        if following is None and implicit and not seen.__suppress_context__:
+            following = seen.__context__
+        seen = following
 
 
 class BaseHandler(ResponseHead):
@@ -122,7 +136,7 @@ class BaseHandler(ResponseHead):
         if fault is None:
             self.handle_error()
             return
-        if not self._was_raised_by(error, fault):
+        if all(seen is not fault for seen in _chain(error, implicit=False)):
             # An error of the application's own, while it dealt with the peer's: its traceback
             # is worth having.
             self.log_exception(sys.exc_info())
@@ -456,27 +470,13 @@ class BaseHandler(ResponseHead):
         its word is taken for it.
         """
         known = [self._peer_fault, getattr(self._request_body(), "fault", None)]
-        seen: BaseException | None = error
-        for _ in range(20):  # a chain of causes can be a ring
-            if seen is None:
-                break
+        for seen in _chain(error, implicit=True):
             if any(seen is fault for fault in known):
                 return seen
-            seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
         writes_itself = not is_bound_to(self.write, BaseHandler.write) or (
             not is_bound_to(self.sendfile, BaseHandler.sendfile) and self.result_is_file()
         )
         return error if writes_itself and isinstance(error, PEER_GONE) else None
-
-    @staticmethod
-    def _was_raised_by(error: BaseException, fault: BaseException) -> bool:
-        """``error`` is the fault, or was raised ``from`` it: not merely while it was handled."""
-        seen: BaseException | None = error
-        for _ in range(20):
-            if seen is None or seen is fault:
-                break
-            seen = seen.__cause__
-        return seen is fault
 
     def _request_target(self) -> str:
         """What was asked for, for the log; "" if nobody knows any more."""

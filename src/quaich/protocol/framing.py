@@ -135,7 +135,7 @@ def implied_length(method: str, code: str, total: int | None) -> int | None:
     nothing (H123, D089, D090).
     """
     if code == "200" and total and method != "CONNECT":
-        return total
+        return total  # as the rules below say, without asking each: most responses are this
     if code == "304" or is_bodiless(method, code):
         return None
     if code == "205":
