@@ -45,34 +45,44 @@ def linger(connection: socket.socket, body: Input | None, limit: int, timeout: f
         drain(connection, body, limit, timeout) or not isinstance(body.fault, BodyError)
     ):
         return
-    drain(connection, None, limit, timeout)
+    drain(connection, _Anything(connection), limit, timeout, silence=_SILENCE_MAX)
 
 
-def drain(connection: socket.socket | None, body: Input | None, limit: int, timeout: float) -> bool:
-    """Drop the rest of ``body``, or, if it is None, what comes up to the client's end.
+class _Anything:
+    """What comes on a connection, whatever it is, up to the client's end."""
 
-    True if the end came within ``limit`` bytes and ``timeout`` seconds. Changes the timeout of
-    the connection.
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def discard(self) -> int | None:
+        """As of an :class:`Input`."""
+        return len(self._connection.recv(65536)) or None
+
+
+def drain(
+    connection: socket.socket | None,
+    source: Input | _Anything,
+    limit: int,
+    timeout: float,
+    silence: float | None = None,
+) -> bool:
+    """Drop what is left of ``source``.
+
+    True if its end came within ``limit`` bytes and ``timeout`` seconds, and never ``silence``
+    seconds without a byte. Changes the timeout of the connection, if there is one.
     """
     deadline = time.monotonic() + timeout
-    silence = timeout if body is not None else _SILENCE_MAX
     try:
         while limit > 0 and (seconds := deadline - time.monotonic()) > 0:
             if connection is not None:
-                connection.settimeout(min(seconds, silence))
-            size = _drop_raw(connection) if body is None else body.discard()
+                connection.settimeout(seconds if silence is None else min(seconds, silence))
+            size = source.discard()
             if size is None:
                 return True
             limit -= size + 1  # bytes that hold no content (chunk sizes) count as well
     except (BodyError, OSError, ValueError):
         logger.debug("the rest of a request could not be read", exc_info=True)
     return False
-
-
-def _drop_raw(connection: socket.socket | None) -> int | None:
-    if connection is None:
-        return None
-    return len(connection.recv(65536)) or None
 
 
 def is_tls(connection: Any) -> bool:
