@@ -26,7 +26,7 @@ from platform import python_implementation
 from typing import Any, ClassVar, Final
 
 from quaich import access_log
-from quaich.exchange.environ import HeaderMap, add_fields, target_variables
+from quaich.protocol.variables import HeaderMap, add_fields, target_variables
 from quaich.exchange.input import Input
 from quaich.handlers import SimpleHandler
 from quaich.handlers.streams import DiscardedText

@@ -80,7 +80,7 @@ def test_without_click(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
 def test_without_another_module(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only click's absence is explained so."""
     monkeypatch.delitem(sys.modules, "quaich.cli.commands")
-    monkeypatch.setitem(sys.modules, "quaich.cli.address", None)
+    monkeypatch.setitem(sys.modules, "quaich.cli.load", None)
     with pytest.raises(ModuleNotFoundError):
         main(["demo"])
 
@@ -113,6 +113,16 @@ def test_serves(project: Path, served: list[Server], args: tuple[str, ...]) -> N
 
 
 @pytest.mark.live
+@pytest.mark.parametrize(("args", "host"), [((), "0.0.0.0"), (("--port", "0"), "127.0.0.1")])
+def test_a_variable_counts_unless_the_command_line_says_else(
+    served: list[Server], args: tuple[str, ...], host: str
+) -> None:
+    result = CliRunner().invoke(command, ["demo", *args], env={"QUAICH_BIND": ":0"})
+    assert result.exit_code == 0, result.stderr
+    assert served[0].address.host == host
+
+
+@pytest.mark.live
 def test_serves_the_demonstration(served: list[Server]) -> None:
     assert run("demo", "--port", "0").exit_code == 0
     assert served[0].get_app() is demo_app
@@ -134,22 +144,26 @@ def test_an_ipv6_host_may_stand_in_brackets(served: list[Server]) -> None:
     ("args", "line"),
     [
         (("shop", "-b", "8000"), "--bind 8000: a port alone is :8000"),
-        (("shop", "-b", ":1", "-b", ":2"), "--bind: 2 addresses; one is served so far"),
-        (("shop", "-b", ":1", "--port", "2"), "either --bind or --host and --port, not both"),
+        (
+            ("shop", "-b", ":1", "-b", ":2"),
+            "--bind :1 --bind :2: 2 addresses; one is served so far",
+        ),
+        (("shop", "-b", ":1", "--port", "2"), "--bind :1: either this or --host and --port"),
         (
             ("shop", "--access-logfile", "log", "--no-access-log"),
-            "either --access-logfile or --no-access-log, not both",
+            "--access-logfile log --no-access-log: either the one or the other",
         ),
         (("shop", "--frobnicate"), "no such option"),
         (("serve",), "missing argument 'APP' (see quaich serve --help)"),
         (("demo", "shop"), "got unexpected extra argument (shop) (see quaich demo --help)"),
         (("shop", "--port"), "option '--port' requires an argument"),
-        (("shop", "--workers", "3"), "--workers: not yet; one process serves, with a thread for"),
-        (("-w3", "shop"), "-w: not yet; one process serves, with a thread for each connection"),
-        (("shop", "--log-level=debug"), "--log-level: there is none; --no-access-log leaves out"),
-        (("shop", "--backlog", "9"), f"--backlog: not yet; it is {Server.request_queue_size}"),
-        (("shop", "--keep-alive", "9"), "--keep-alive: not yet; idle connections are kept 75 s"),
-        (("shop", "--port", "http"), "--port: 'http' is not a port number"),
+        (("shop", "--workers", "3"), "--workers: not yet; one process serves"),
+        (("-w3", "shop"), "-w: not yet; one process serves, with threads"),
+        (("shop", "--channel-timeout", "9"), "--channel-timeout: it is called --keep-alive here"),
+        (("shop", "--thraeds", "9"), "no such option"),
+        (("shop", "--port", "http"), "--port http: 'http' is not a port number"),
+        (("shop", "--threads", "0"), "--threads 0: it takes a whole number from 1"),
+        (("--threads", "0", "shop"), "--threads 0: it takes a whole number from 1"),
         (("shop", "--chdir", "nowhere"), "--chdir nowhere: No such file or directory"),
         (("shop", "--app-dir", "src,nowhere"), "--pythonpath nowhere: there is no such directory"),
         (
@@ -177,6 +191,21 @@ def test_a_wrong_setting_is_one_line(args: tuple[str, ...], line: str) -> None:
     assert result.stderr.startswith(f"quaich: {line}")
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("project", "served")
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        ("QUAICH_THREADS", "0", "QUAICH_THREADS=0: it takes a whole number from 1"),
+        ("QUAICH_THREAD", "9", "QUAICH_THREAD=9: there is no such setting; did you mean QUAICH_TH"),
+    ],
+)
+def test_a_wrong_variable_is_one_line(variable: str, value: str, line: str) -> None:
+    result = CliRunner().invoke(command, ["shop"], env={variable: value})
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"quaich: {line}")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -60,15 +60,15 @@ def wait_end(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_demo(command: Any, signum: signal.Signals) -> None:
-    with command("demo", "--bind", "127.0.0.1:0") as process:
+    with command("demo", "--bind", "127.0.0.1:0", "--access-log") as process:
         with client(wait_address(process)) as connection:
             status, content = get(connection, "/a%20b?c")
             # The connection stays open, and does not keep the process from ending.
             out, err = stop(process, signum)
         assert status == 200
         assert content.startswith(b"Hello world!")
-        assert re.fullmatch(r'127\.0\.0\.1 - - \[.*\] "GET /a%20b\?c HTTP/1\.1" 200 [0-9]+\n', err)
-        assert out == ""
+        assert re.fullmatch(r'127\.0\.0\.1 - - \[.*\] "GET /a%20b\?c HTTP/1\.1" 200 [0-9]+\n', out)
+        assert err == ""
 
 
 def test_serve_ipv6(command: Any, project: Path) -> None:
@@ -76,7 +76,7 @@ def test_serve_ipv6(command: Any, project: Path) -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("no IPv6 here")
-    with command("shop.py", "-b", "[::1]:0", "--no-access-log") as process:
+    with command("shop.py", "-b", "[::1]:0") as process:
         with client(wait_address(process)) as connection:
             assert get(connection) == (200, b"shop")
         assert stop(process) == ("", "")
@@ -100,7 +100,7 @@ def test_a_request_under_way_gets_its_response(command: Any, project: Path) -> N
         "    if environ['PATH_INFO'] == '/slow':\n"
         "        yield input().encode()\n"
     )
-    with command("slow", "--port", "0") as process:
+    with command("slow", "--port", "0", "--access-log") as process:
         address = wait_address(process)
         with client(address) as idle, client(address) as connection:
             assert get(idle) == (200, b"a")
@@ -114,8 +114,8 @@ def test_a_request_under_way_gets_its_response(command: Any, project: Path) -> N
             process.stdin.write("b\n")
             process.stdin.flush()
             assert response.read() == b"b"
-            _, err = wait_end(process)
-        assert '"GET /slow HTTP/1.1" 200 2' in err
+            out, _ = wait_end(process)
+        assert '"GET /slow HTTP/1.1" 200 2' in out
 
 
 def test_a_signal_while_the_application_is_loaded(command: Any, project: Path) -> None:
@@ -154,18 +154,18 @@ def test_an_application_that_exits(command: Any, project: Path) -> None:
         "    start_response('200 OK', [])\n"
         "    return [b'here']\n"
     )
-    with command("leaving", "--port", "0") as process:
+    with command("leaving", "--port", "0", "--access-log") as process:
         address = wait_address(process)
         with client(address) as connection:
             assert get(connection, "/leave")[0] == 500
         with client(address) as connection:
             assert get(connection) == (200, b"here")
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate()
+        out, err = process.communicate()
     assert process.returncode == 0
     assert err.count("Traceback") == 1
     assert "SystemExit: 3\n" in err
-    assert '"GET /leave HTTP/1.1" 500 ' in err
+    assert '"GET /leave HTTP/1.1" 500 ' in out
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")  # noqa: PTH112

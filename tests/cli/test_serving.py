@@ -16,7 +16,6 @@ import pytest
 import quaich
 from quaich import access_log
 from quaich.cli import serving
-from quaich.cli.address import Address
 from quaich.cli.serving import (
     IDLE_TIMEOUT,
     Server,
@@ -25,6 +24,7 @@ from quaich.cli.serving import (
     serve,
     stop_signals,
 )
+from quaich.settings import Address
 
 pytestmark = pytest.mark.live
 

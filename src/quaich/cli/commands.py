@@ -1,6 +1,7 @@
 """The commands on click: their options, and their errors as lines on stderr.
 
-What they do is elsewhere: :mod:`quaich.cli.load`, :mod:`quaich.cli.serving`.
+What they do is elsewhere: :mod:`quaich.cli.load`, :mod:`quaich.cli.serving`. The options of the
+settings are made in :mod:`quaich.cli.options`.
 """
 
 import contextlib
@@ -8,26 +9,25 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, Final
 
 import click
 
 from quaich import __version__
-from quaich.cli.address import (
-    DEFAULT_HOST,
-    DEFAULT_PORT,
-    Address,
-    parse_address,
-    parse_port,
-)
+from quaich.cli import options
 from quaich.cli.errors import CommandError, ConfigurationError
 from quaich.cli.habits import note_on
-from quaich.cli.hints import nearest
 from quaich.cli.load import load_app
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+from quaich.settings import SettingError, from_environment
+from quaich.settings.nearest import nearest
+from quaich.types import WSGIApplication
 
 _VERSION_OPTIONS: Final = ("--version", "-V")
+
+_VARIABLES: Final = (
+    "A DURATION is a number of seconds, or 500ms, 30s, 5m, 1h; a SIZE a number of bytes, or 64k, "
+    "1m, 1g. Each setting may also be a variable, QUAICH_ and its name: QUAICH_KEEP_ALIVE=5m."
+)
 
 
 class _Failure(click.ClickException):
@@ -49,6 +49,10 @@ def _errors_as_lines() -> Iterator[None]:
         yield
     except CommandError as error:
         raise _Failure(error) from error
+    except SettingError as error:
+        raise _Failure(ConfigurationError(str(error))) from error
+    except click.UsageError as error:
+        raise _usage_failure(error) from error
 
 
 def _usage_failure(error: click.UsageError) -> _Failure:
@@ -84,10 +88,8 @@ class _ShortForm(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            try:
+            with _errors_as_lines():
                 return super().invoke(ctx)
-            except click.UsageError as error:
-                raise _usage_failure(error) from error
         except _Failure as failure:
             failure.hint = ctx.obj or failure.hint
             raise
@@ -126,92 +128,28 @@ def quaich() -> None:
     """
 
 
-def _serving_options(command: _Command) -> _Command:
-    """The options of all commands that serve."""
-    for option in (
-        click.option(
-            "--access-log/--no-access-log",
-            default=True,
-            help="Whether to write a line for each request (by default yes: to stderr, or where "
-            'APP has the logger "quaich.access" write).',
-        ),
-        click.option(
-            "--access-logfile",
-            metavar="FILE",
-            help="Write these lines to FILE; - is stdout.",
-        ),
-        click.option(
-            "--port",  # no -p: gunicorn's users know that as --pid
-            metavar="PORT",
-            help=f"The port alone; {DEFAULT_PORT} by default.",
-        ),
-        click.option("--host", metavar="HOST", help=f"The host alone; {DEFAULT_HOST} by default."),
-        click.option(
-            "-b",
-            "--bind",
-            metavar="ADDRESS",
-            multiple=True,
-            help="Where to listen: HOST, HOST:PORT, :PORT (all interfaces) or [IPV6]:PORT. "
-            f"Port 0 is any free one. {DEFAULT_HOST}:{DEFAULT_PORT} by default.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _address(bind: tuple[str, ...], host: str | None, port: str | None) -> Address:
-    if not bind:
-        name = DEFAULT_HOST if host is None else host.removeprefix("[").removesuffix("]")
-        try:
-            return Address(name, DEFAULT_PORT if port is None else parse_port(port))
-        except ValueError as error:
-            raise ConfigurationError(f"--port: {error}") from None
-    if host is not None or port is not None:
-        raise ConfigurationError("either --bind or --host and --port, not both")
-    if len(bind) > 1:
-        raise ConfigurationError(f"--bind: {len(bind)} addresses; one is served so far")
-    try:
-        return parse_address(bind[0])
-    except ValueError as error:
-        raise ConfigurationError(f"--bind {bind[0]}: {error}") from None
-
-
-def _serve(
-    load: Callable[[], Any],
-    bind: tuple[str, ...],
-    host: str | None,
-    port: str | None,
-    access_log: bool,
-    access_logfile: str | None,
-) -> None:
-    # Imported here, so that --help and the errors of APP need not wait for it.
+def _serve(ctx: click.Context, load: Callable[[], WSGIApplication]) -> None:
+    # Imported here, so that --help need not wait for it.
     from quaich.cli import serving
 
-    with serving.stop_signals(), _errors_as_lines():
-        address = _address(bind, host, port)
-        if access_logfile is not None and not access_log:
-            raise ConfigurationError("either --access-logfile or --no-access-log, not both")
-        application = load()
-        serving.configure_access_log(access_log, access_logfile)
-        serving.serve(serving.open_server(application, address))
+    serving.serve(load, serving.settings_of(options.given(ctx), from_environment(os.environ)))
 
 
-@quaich.command()
-@_serving_options
-def demo(**options: Any) -> None:
+@quaich.command(cls=options.SettingsCommand, epilog=_VARIABLES)
+@click.pass_context
+def demo(ctx: click.Context) -> None:
     """Serve the demonstration application: a page that shows its environ."""
 
-    def load() -> Any:
+    def load() -> WSGIApplication:
         from quaich.simple_server import demo_app
 
         return demo_app
 
-    _serve(load, **options)
+    _serve(ctx, load)
 
 
-@quaich.command(options_metavar="[OPTIONS]")
+@quaich.command(cls=options.SettingsCommand, epilog=_VARIABLES)
 @click.argument("app")
-@_serving_options
 @click.option(
     "--pythonpath",
     "--app-dir",
@@ -221,7 +159,8 @@ def demo(**options: Any) -> None:
     help="Directories to import from, before the current one; separated by commas.",
 )
 @click.option("--chdir", metavar="DIR", help="Change to this directory first.")
-def serve(app: str, chdir: str | None, directories: tuple[str, ...], **options: Any) -> None:
+@click.pass_context
+def serve(ctx: click.Context, app: str, chdir: str | None, directories: tuple[str, ...]) -> None:
     """Serve a WSGI application.
 
     \b
@@ -233,7 +172,7 @@ def serve(app: str, chdir: str | None, directories: tuple[str, ...], **options: 
     Modules are looked for in the current directory first.
     """
 
-    def load() -> Any:
+    def load() -> WSGIApplication:
         if chdir is not None:
             try:
                 os.chdir(chdir)
@@ -245,7 +184,7 @@ def serve(app: str, chdir: str | None, directories: tuple[str, ...], **options: 
                 raise ConfigurationError(f"--pythonpath {place}: there is no such directory")
         return load_app(app, places)
 
-    _serve(load, **options)
+    _serve(ctx, load)
 
 
 def _split(value: str) -> list[str]:

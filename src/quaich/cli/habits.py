@@ -5,36 +5,44 @@ The names are those of gunicorn, uvicorn, granian, waitress-serve and ``flask ru
 
 from typing import Final
 
-_PROCESSES: Final = "not yet; one process serves, with a thread for each connection"
-_THREADS: Final = "not yet; each connection has its thread, without a bound"
+_PROCESSES: Final = "not yet; one process serves, with threads"
 _REQUEST_TIMEOUT: Final = "not yet; a request may take as long as it takes"
 _RELOAD: Final = "not yet; Ctrl-C and start again"
-_CONFIG: Final = "not yet; settings are the options on the command line"
+_CONFIG: Final = "not yet; settings are options on the command line, and variables QUAICH_…"
 _UNIX: Final = "not yet; only TCP addresses are served"
 _TLS: Final = "not yet; a proxy in front can do TLS"
 _FOREGROUND: Final = "there is none; it stays in the foreground, for a supervisor to look after"
 _USER: Final = "there is none; start it as the user that it is to run as"
-_LEVEL: Final = "there is none; --no-access-log leaves out the line for each request"
-_LOGGING: Final = 'not yet; APP may configure logging, and in it the logger "quaich.access"'
-_ERRORS: Final = "not yet; errors go to stderr"
+_LOGGING: Final = "not yet; --error-logfile and --log-level are what there is"
+_ATOMS: Final = "it is called --access-logformat here, and takes gunicorn's atoms"
 _PROXY: Final = "not yet; APP sees what a proxy adds as HTTP_X_FORWARDED_… in its environ"
 _PREFIX: Final = "not yet; SCRIPT_NAME is empty"
 _FACTORY: Final = (
     "not needed; a function that makes the application is written as a call: MODULE:NAME()"
 )
 _WSGI: Final = "not needed; WSGI is the one interface there is"
+_HEAD: Final = "it is called --limit-request-head here"
 
 NOTES: Final = {
     ("--workers", "-w", "--max-requests", "--max-requests-jitter"): _PROCESSES,
-    ("--limit-max-requests", "--workers-lifetime", "--workers-kill-timeout"): _PROCESSES,
+    ("--limit-max-requests", "--workers-lifetime", "--workers-max-rss"): _PROCESSES,
     ("--worker-class", "-k", "--runtime-mode", "--loop"): _PROCESSES,
-    ("--threads", "--worker-connections", "--limit-concurrency", "--backpressure"): _THREADS,
-    ("--blocking-threads", "--runtime-threads", "--connection-limit"): _THREADS,
-    ("--with-threads", "--without-threads"): _THREADS,
-    ("--timeout", "-t", "--channel-timeout"): _REQUEST_TIMEOUT,
-    ("--graceful-timeout", "--timeout-graceful-shutdown"): "not yet; requests have {drain:g} s",
-    ("--keep-alive", "--timeout-keep-alive"): "not yet; idle connections are kept {idle:g} s",
-    ("--backlog",): "not yet; it is {backlog}",
+    ("--backpressure",): "it is called --worker-connections here",
+    ("--runtime-threads", "--with-threads", "--without-threads"): (
+        "there is none; --threads bounds the calls of APP at once"
+    ),
+    ("--timeout", "-t"): _REQUEST_TIMEOUT,
+    ("--channel-timeout",): "it is called --keep-alive here",
+    ("--http1-header-read-timeout",): "it is called --header-timeout here, and is in seconds",
+    ("--http1-keep-alive", "--no-http1-keep-alive"): (
+        "it is called --keep-alive here, and takes a duration; 0 is none"
+    ),
+    ("--max-request-header-size", "--h11-max-incomplete-event-size"): _HEAD,
+    ("--http1-buffer-size",): _HEAD,
+    ("--inbuf-overflow",): "it is called --body-buffer here",
+    ("--outbuf-high-watermark",): "it is called --response-buffer here",
+    ("--ident",): "there is none; --no-server-header leaves the field Server out",
+    ("--no-date-header",): "there is none; HTTP wants the field Date",
     ("--reload", "--reload-dir", "--reload-engine", "--reload-extra-file"): _RELOAD,
     ("--reload-paths", "--reload-include", "--reload-exclude", "--debug"): _RELOAD,
     ("--config", "-c", "--env-file"): _CONFIG,
@@ -46,10 +54,8 @@ NOTES: Final = {
     ("--user", "-u", "--group", "-g"): _USER,
     ("--env", "-e"): "there is none; set it in the environment that it is started in",
     ("--preload", "--preload-app"): "not needed; APP is loaded before anything is served",
-    ("--log-level",): _LEVEL,
-    ("--log-config", "--log-config-json", "--access-logformat"): _LOGGING,
-    ("--access-log-format", "--access-log-fmt"): _LOGGING,
-    ("--error-logfile", "--log-file"): _ERRORS,
+    ("--log-config", "--log-config-json"): _LOGGING,
+    ("--access-log-format", "--access-log-fmt"): _ATOMS,
     ("--proxy-headers", "--forwarded-allow-ips", "--trusted-proxy"): _PROXY,
     ("--trusted-proxy-headers",): _PROXY,
     ("--root-path", "--url-prefix", "--url-path-prefix"): _PREFIX,
@@ -61,12 +67,4 @@ NOTES: Final = {
 
 def note_on(option: str) -> str | None:
     """What is so about an option of another server; None if it is not known from one."""
-    for names, note in NOTES.items():
-        if option in names:
-            # Imported here: the server is wanted for its numbers only.
-            from quaich.cli.serving import DRAIN_TIMEOUT, IDLE_TIMEOUT, Server
-
-            return note.format(
-                drain=DRAIN_TIMEOUT, idle=IDLE_TIMEOUT, backlog=Server.request_queue_size
-            )
-    return None
+    return next((note for names, note in NOTES.items() if option in names), None)

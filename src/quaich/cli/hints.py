@@ -3,7 +3,6 @@
 Looks at directories and at modules that are imported already; imports nothing.
 """
 
-import difflib
 import importlib.util
 import inspect
 import pkgutil
@@ -15,10 +14,9 @@ from types import ModuleType
 from typing import Any, Final, Protocol
 
 from quaich.cli.judge import accepts, fault_of
+from quaich.settings.nearest import nearest
 
 _LIST_MAX: Final = 6  # names in a line
-# How alike two names must be; difflib's own 0.6 takes `err` for what `server` should have been.
-_CUTOFF: Final = 0.7
 
 _APPLICATION: Final = re.compile("app|wsgi", re.IGNORECASE)  # in the name of an application
 # Functions that run something, of manage.py and other scripts; none makes an application.
@@ -30,16 +28,6 @@ class _Spec(Protocol):
     def text(self) -> str: ...
     @property
     def expression(self) -> str: ...
-
-
-def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like a name, if one is like it at all; case does not count."""
-    name = name.lower()
-    by_lower = {candidate.lower(): candidate for candidate in candidates}
-    # Letters in the wrong order make a short name very unlike the right one.
-    found = [each for each in by_lower if sorted(each) == sorted(name)]
-    found = found or difflib.get_close_matches(name, by_lower, n=1, cutoff=_CUTOFF)
-    return by_lower[found[0]] if found else None
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -1,62 +1,103 @@
-"""The environ dictionary of a request (PEP 3333, "environ Variables"; RFC 3875).
+"""The environ of a server: what is the same for every request of one listener
+(PEP 3333, "environ Variables").
 
 Nothing of the process's own environment comes in here (D056).
 """
 
-from collections.abc import Iterable
-from typing import Any, Final, Literal
+import sys
+from typing import Any
 
-from quaich.protocol.request import Target, decode_path
-
-HeaderMap = Literal["drop", "refuse", "dangerous"]
-"""What becomes of a field whose name holds ``_``: it would be the same variable as the one
-with ``-`` (H057, D043). The setting's and the values' names are gunicorn's."""
-
-# These have variables of their own, without HTTP_ (PEP 3333; RFC 3875, section 4.1).
-_OWN_VARIABLE: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
-
-# Never exposed. PROXY: HTTP_PROXY configures the HTTP clients of CGI programs (httpoxy,
-# CVE-2016-1000110; H059, D061).
-_NEVER: Final = frozenset({"PROXY"})
+from quaich.types import WSGIEnvironment
+from quaich.util import FileWrapper
 
 
-def variable_name(field_name: str) -> str:
-    """``"X-Forwarded-For"`` → ``"X_FORWARDED_FOR"``, without the ``HTTP_``."""
-    return field_name.replace("-", "_").upper()
+class EmptyInput:
+    """``wsgi.input`` of a request without content. It has no state, so one does for all."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return b""
+
+    read1 = readline = read
+
+    def readlines(self, hint: int | None = -1, /) -> list[bytes]:
+        return []
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing: the stream is the server's (A32)."""
+
+    closed = False
+
+    def __iter__(self) -> "EmptyInput":
+        return self
+
+    def __next__(self) -> bytes:
+        raise StopIteration
 
 
-def target_variables(target: Target, raw: str) -> dict[str, str]:
-    """PATH_INFO and QUERY_STRING, and the target as it was sent (D026): ``REQUEST_URI`` under
-    CGI servers' name, ``RAW_URI`` under gunicorn's."""
-    return {
-        "PATH_INFO": decode_path(target.path),
-        "QUERY_STRING": target.query,
-        "REQUEST_URI": raw,
-        "RAW_URI": raw,
-    }
+class ErrorStream:
+    """``wsgi.errors``: the standard error stream of the moment (S41-S43).
 
-
-def add_fields(
-    environ: dict[str, Any],
-    fields: Iterable[tuple[str, str]],
-    *,
-    header_map: HeaderMap = "drop",
-    separator: str = ", ",
-) -> None:
-    """Add a variable ``HTTP_…`` for each field; repeated fields are joined in their order.
-
-    Cookie is joined with ``"; "``, being one list over all its lines (RFC 6265, section 5.4;
-    D044). Content-Type and Content-Length have their own variables and are left out here, and
-    so is Proxy. ``header_map="refuse"`` is the caller's to enforce before: here it drops.
+    Takes any text: what the stream cannot encode is written as an escape.
     """
-    for name, value in fields:
-        if "_" in name and header_map != "dangerous":
-            continue
-        variable = variable_name(name)
-        if variable in _OWN_VARIABLE or variable in _NEVER:
-            continue
-        key = "HTTP_" + variable
-        if key in environ:
-            environ[key] += ("; " if variable == "COOKIE" else separator) + value
-        else:
-            environ[key] = value
+
+    def write(self, text: str, /) -> int:
+        stream = sys.stderr
+        if stream is not None:
+            try:
+                stream.write(text)
+            except UnicodeEncodeError:
+                encoding = getattr(stream, "encoding", None) or "ascii"
+                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            except (OSError, ValueError):
+                pass  # closed, or nobody reads it: a request is not to fail for that
+        return len(text)
+
+    def writelines(self, lines: Any, /) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        stream = sys.stderr
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+
+
+def listener_environ(
+    *, name: str, port: str, software: str, multithread: bool, multiprocess: bool = False
+) -> WSGIEnvironment:
+    """What is the same for all requests that come in by one listener.
+
+    The variables that every request has are in it as well, with empty values: they are replaced,
+    and a dictionary that has the keys already need not grow while it is filled.
+    """
+    return {
+        "REQUEST_METHOD": "",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "",
+        "QUERY_STRING": "",
+        "REQUEST_URI": "",
+        "RAW_URI": "",
+        "SERVER_PROTOCOL": "",
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "SERVER_SOFTWARE": software,
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "REMOTE_ADDR": "",
+        "REMOTE_PORT": "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": EmptyInput(),
+        "wsgi.errors": ErrorStream(),
+        "wsgi.multithread": multithread,
+        "wsgi.multiprocess": multiprocess,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": FileWrapper,
+        "quaich.client_disconnected": None,
+    }

@@ -49,6 +49,11 @@ class Input(io.BufferedIOBase):
         """Nothing of the body is left with the peer (the application may not have read all)."""
         return self._decoder.done
 
+    @property
+    def awaits_continue(self) -> bool:
+        """The peer may be waiting for 100 (Continue), which it has not been told."""
+        return self._before_reading is not None
+
     def discard(self) -> int | None:
         """Take the peer's next bytes and drop them; returns how many came, None at the end.
 

@@ -15,8 +15,11 @@ class ProtocolError(Exception):
     """The peer broke a rule of HTTP.
 
     ``rule`` is the rule's number, ``status`` the status code the rule asks for, ``message``
-    says what was wrong. The message never repeats the peer's bytes.
+    says what was wrong. The message never repeats the peer's bytes. ``span`` says where it
+    was, if that is known: the octets of a head, from where the head begins.
     """
+
+    span: tuple[int, int] | None = None
 
     def __init__(self, rule: str, status: int, message: str) -> None:
         super().__init__(message)

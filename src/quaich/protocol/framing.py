@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from quaich.protocol.body import Chunked, Length
+from quaich.protocol.body import Chunked, ChunkLimits, Length
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.grammar import list_members, parse_decimal
 
@@ -16,7 +16,10 @@ from quaich.protocol.grammar import list_members, parse_decimal
 
 
 def body_decoder(
-    version: str, transfer_encodings: list[str], content_lengths: list[str]
+    version: str,
+    transfer_encodings: list[str],
+    content_lengths: list[str],
+    chunk_limits: ChunkLimits | None = None,
 ) -> Length | Chunked:
     """The decoder for a request's body (RFC 9112, section 6.3; H060-H074).
 
@@ -35,7 +38,7 @@ def body_decoder(
         if codings.count("chunked") > 1:
             raise ProtocolError("H069", 400, "the chunked coding is applied twice")
         if codings == ["chunked"]:
-            return Chunked()
+            return Chunked(chunk_limits)
         if "chunked" in codings and codings[-1] != "chunked":
             raise ProtocolError("H068", 400, "chunked is not the last transfer coding")
         raise ProtocolError("H067", 501, "only the chunked transfer coding is implemented")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from quaich.exchange.environ import HeaderMap, add_fields, target_variables, variable_name
+from quaich.protocol.variables import HeaderMap, add_fields, target_variables, variable_name
 from quaich.protocol.request import parse_target
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quaich.cli.address import Address, parse_address
+from quaich.settings import Address, parse_address
 
 
 @pytest.mark.parametrize(

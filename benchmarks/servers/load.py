@@ -1,0 +1,69 @@
+"""One run of wrk, on the core that this process is on."""
+
+import json
+import resource
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.servers.workloads import Workload
+
+SCRIPT: Final = Path(__file__).with_name("load.lua")
+
+# wrk takes its time to make the requests and to close a thousand connections.
+_PATIENCE: Final = 60
+
+
+class LoadError(Exception):
+    """wrk did not run to its end."""
+
+
+@dataclass(frozen=True)
+class Load:
+    requests: int  # that were answered, with whatever status
+    seconds: float
+    bytes: int
+    p50: float  # microseconds
+    p99: float
+    p999: float
+    errors: dict[str, int]  # of sockets, statuses from 400, timeouts; no zeros
+    busy: float  # share of wrk's core that wrk had; near 1 wrk was the slower side
+
+
+def run_wrk(port: int, workload: Workload, seconds: int) -> Load:
+    command = [
+        *("wrk", "--threads", "1", "--connections", str(workload.connections)),
+        *("--duration", f"{seconds}s", "--script", str(SCRIPT)),
+        *(f"http://127.0.0.1:{port}/", "--", workload.requests),
+    ]
+    before = _children_seconds()
+    try:
+        run = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds + _PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadError(f"wrk did not end within {seconds + _PATIENCE} s") from error
+    used = _children_seconds() - before
+    figures = [line for line in run.stdout.splitlines() if line.startswith("{")]
+    if run.returncode or len(figures) != 1:
+        lines = (run.stderr or run.stdout).strip().splitlines() or ["no output"]
+        raise LoadError(f"wrk: {lines[-1]} (exit status {run.returncode})")
+    found = json.loads(figures[0])
+    elapsed = found["microseconds"] / 1e6
+    return Load(
+        requests=found["requests"],
+        seconds=elapsed,
+        bytes=found["bytes"],
+        p50=found["p50"],
+        p99=found["p99"],
+        p999=found["p999"],
+        errors={kind: count for kind, count in found["errors"].items() if count},
+        busy=used / elapsed,
+    )
+
+
+def _children_seconds() -> float:
+    """CPU of the children that have ended: between two calls, of wrk alone."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,213 @@
+"""Measures: rounds in which all servers take turns, each time in a fresh process.
+
+measure_all
+    for each round, workload and candidate (a server in one of its variants)
+        measure
+            started          process.py
+            check            answers.py
+            run_wrk          load.py; once to warm up, once to measure
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from benchmarks.servers import applications
+from benchmarks.servers.answers import WrongAnswer, check
+from benchmarks.servers.environment import CHECKOUT, Environment
+from benchmarks.servers.load import LoadError, run_wrk
+from benchmarks.servers.peers import Server, Variant
+from benchmarks.servers.process import StartError, free_port, on_core, started
+from benchmarks.servers.workloads import Workload
+
+WARM_UP_SECONDS: Final = 1
+
+
+class MeasuringFailure(Exception):
+    """Nothing can be measured on this machine."""
+
+
+class Cores(NamedTuple):
+    server: int
+    load: int
+
+
+class Candidate(NamedTuple):
+    server: Server
+    variant: Variant
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is the same for all measurements."""
+
+    python: Path
+    cores: Cores
+    seconds: int
+    variables: dict[str, str]  # of a server's process
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement. Times are microseconds, shares are of one core."""
+
+    workload: str
+    server: str
+    variant: str
+    round: int
+    requests: int
+    cpu: float  # of the server, per request
+    rate: float  # requests per second
+    p50: float
+    p99: float
+    p999: float
+    memory: int  # bytes, at the peak
+    server_busy: float
+    load_busy: float
+    errors: dict[str, int]
+    note: str
+
+
+@dataclass
+class Outcome:
+    cores: Cores
+    iterations: int  # of applications.spin, in the workload of CPU
+    samples: list[Sample] = field(default_factory=list)
+    # (workload, server, variant) → why there are no samples, or no more
+    faults: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def choose_cores() -> Cores:
+    """The last and the first that this process may use: interrupts tend to go to the first."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise MeasuringFailure("two cores are needed: one for the server, one for wrk")
+    return Cores(server=allowed[-1], load=allowed[0])
+
+
+def measure_all(
+    servers: Sequence[Server],
+    workloads: Sequence[Workload],
+    environment: Environment,
+    rounds: int,
+    seconds: int,
+) -> Outcome:
+    """Until all is measured or the user interrupts it."""
+    cores = choose_cores()
+    applications.FILE.parent.mkdir(parents=True, exist_ok=True)
+    applications.FILE.write_bytes(applications.MEBIBYTE)
+    outcome = Outcome(cores, _calibrate(environment, cores.server))
+    variables = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "src")]),
+        applications.ITERATIONS_VARIABLE: str(outcome.iterations),
+    }
+    conditions = Conditions(environment.python, cores, seconds, variables)
+    try:
+        with on_core(cores.load):
+            for number, workload, candidate in _turns(servers, workloads, rounds):
+                key = (workload.name, candidate.server.name, candidate.variant.name)
+                if key not in outcome.faults:
+                    _show_progress(f"round {number + 1} of {rounds}: {', '.join(key)}")
+                    try:
+                        outcome.samples.append(measure(candidate, workload, number, conditions))
+                    except (StartError, WrongAnswer, LoadError) as error:
+                        outcome.faults[key] = str(error)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    finally:
+        _show_progress("")
+    return outcome
+
+
+def _turns(
+    servers: Sequence[Server], workloads: Sequence[Workload], rounds: int
+) -> Iterator[tuple[int, Workload, Candidate]]:
+    """Who is measured after whom. Every round begins with another candidate."""
+    for number in range(rounds):
+        for workload in workloads:
+            candidates = [
+                Candidate(server, variant)
+                for server in servers
+                for variant in server.variants
+                if not variant.only or workload.name in variant.only
+            ]
+            first = number % len(candidates)
+            for candidate in candidates[first:] + candidates[:first]:
+                yield number, workload, candidate
+
+
+def measure(
+    candidate: Candidate, workload: Workload, number: int, conditions: Conditions
+) -> Sample:
+    """One measurement. StartError, WrongAnswer, LoadError if it is none."""
+    try:
+        return _measure(candidate, workload, number, conditions)
+    except StartError:  # another process may have taken the port that was free
+        return _measure(candidate, workload, number, conditions)
+
+
+def _measure(
+    candidate: Candidate, workload: Workload, number: int, conditions: Conditions
+) -> Sample:
+    server, variant = candidate
+    port = free_port()
+    command = variant.arguments(conditions.python, port, workload.application)
+    # A place to run in and a home, so that no server finds or leaves files elsewhere.
+    with tempfile.TemporaryDirectory(
+        prefix="quaich-benchmark-", ignore_cleanup_errors=True
+    ) as directory:
+        variables = {**conditions.variables, "HOME": directory}
+        core = conditions.cores.server
+        with started(command, port, core, variables, Path(directory)) as running:
+            note = check(port, workload)
+            run_wrk(port, workload, WARM_UP_SECONDS)
+            before = running.cpu_seconds()
+            load = run_wrk(port, workload, conditions.seconds)
+            cpu = running.cpu_seconds() - before
+            memory = running.peak_memory()
+            if running.has_ended():
+                raise LoadError(f"the server ended under load: {running.last_words()}")
+            if not load.requests:
+                raise LoadError(f"nothing was answered in {conditions.seconds} s of load")
+    return Sample(
+        workload=workload.name,
+        server=server.name,
+        variant=variant.name,
+        round=number,
+        requests=load.requests,
+        cpu=cpu * 1e6 / load.requests,
+        rate=load.requests / load.seconds,
+        p50=load.p50,
+        p99=load.p99,
+        p999=load.p999,
+        memory=memory,
+        server_busy=cpu / load.seconds,
+        load_busy=load.busy,
+        errors=load.errors,
+        note=note,
+    )
+
+
+def _calibrate(environment: Environment, core: int) -> int:
+    command = [str(environment.python), "-m", applications.__name__]
+    with on_core(core):
+        run = subprocess.run(
+            command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
+        )
+    if run.returncode:
+        raise MeasuringFailure(f"{applications.__name__} does not run: {run.stderr.strip()}")
+    return int(run.stdout)
+
+
+def _show_progress(text: str) -> None:
+    """A line on a terminal; the next one takes its place."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

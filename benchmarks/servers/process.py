@@ -1,0 +1,139 @@
+"""A server's process: started on a core of its own, looked at through /proc, and ended.
+
+A server may have several processes. It is started as the leader of a session, and what belongs to
+that session belongs to it.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+_START_SECONDS: Final = 30  # within which a server has to listen
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_PROC: Final = Path("/proc")
+
+
+class StartError(Exception):
+    """A server did not come to listen; its last words."""
+
+
+class Running:
+    """A server that listens on ``port``."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self._process = process
+        self._log = log
+        self.port = port
+
+    def cpu_seconds(self) -> float:
+        """Of all its processes, and of those that they have waited for."""
+        ticks = 0
+        for pid in self._pids():
+            # utime, stime, cutime and cstime in proc_pid_stat(5)
+            ticks += sum(int(number) for number in _stat(pid)[11:15])
+        return ticks / _TICKS
+
+    def peak_memory(self) -> int:
+        """Bytes: the peaks of all its processes, added up."""
+        return sum(_peak(pid) for pid in self._pids())
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def last_words(self) -> str:
+        lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1].strip() if lines else "it said nothing"
+
+    def _pids(self) -> list[int]:
+        numbers = (entry.name for entry in _PROC.iterdir() if entry.name.isdigit())
+        session = str(self._process.pid)
+        return [int(number) for number in numbers if _stat(int(number))[3:4] == [session]]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on; empty if there is no such process."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text[text.rindex(")") + 1 :].split()
+
+
+def _peak(pid: int) -> int:
+    try:
+        lines = (_PROC / str(pid) / "status").read_text("utf-8", "replace").splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    # VmHWM:      1234 kB; a process that has ended and is not waited for has none
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], port: int, core: int, variables: Mapping[str, str], directory: Path
+) -> Iterator[Running]:
+    """Run ``command`` on ``core`` in ``directory`` until the block is left."""
+    log = directory / "output.log"
+    with log.open("wb") as output, on_core(core):
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StartError(str(error)) from error
+    running = Running(process, port, log)
+    try:
+        _wait_until_it_listens(process, running)
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], running: Running) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", running.port), timeout=5).close()
+        except OSError:
+            pass
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise StartError(f"it does not listen after {_START_SECONDS} s")
+        try:
+            status = process.wait(0.01)  # ends early only if the server does
+        except subprocess.TimeoutExpired:
+            continue
+        raise StartError(f"it ended with status {status}: {running.last_words()}")
+
+
+@contextlib.contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """This process, and what it starts, on one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

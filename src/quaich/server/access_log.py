@@ -1,0 +1,674 @@
+"""The access log: what a line says, and how lines get to their file.
+
+A format is a text with gunicorn's atoms, or a name in :data:`FORMATS`. It is compiled once to a
+function that makes the line of an :class:`Entry`; :class:`AccessLog` gathers lines and writes
+many of them at once. Nothing here knows of sockets, settings or the loop.
+
+What a line may hold:
+
+- Of a value that a client or the application chose, only printable ASCII but ``"`` and ``\\``
+  appears as it is. The rest is ``\\xHH``, as nginx does it, for every code point of Latin-1,
+  which in WSGI are the bytes as they came; what is above, ``\\uHHHH`` or ``\\UHHHHHHHH``. So a
+  value cannot end a line or a quoted field, move the cursor of a terminal, or depend on what a
+  reader takes for the encoding; and it can be had back exactly.
+- Outside double quotes the space is escaped as well, since it separates fields there, and what
+  is empty is ``-``. (But ``%(q)s`` may be empty, as in ``%(U)s?%(q)s``.)
+- A format that begins with ``{`` is JSON, and its values are escaped as JSON's strings are. An
+  atom that is not between double quotes there becomes a value of its own: a number, a string
+  with its quotes, or ``null``. So such a line cannot be forged or broken either. A format that
+  would not be JSON is refused.
+"""
+
+import binascii
+import difflib
+import json
+import os
+import re
+import select
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring_ascii
+from threading import Lock
+from time import gmtime, localtime
+from typing import Any, Final, NamedTuple, NoReturn, TextIO
+
+from quaich.exchange.log import SafeLogger
+from quaich.protocol.date import MONTHS
+from quaich.protocol.variables import OWN_VARIABLE, variable_name
+
+logger = SafeLogger("quaich.error")
+
+# Bytes that are written without waiting for the loop. It comes by once a second at the latest,
+# so this is for a busy server only; a write() of this size costs little more than a small one.
+FLUSH_SIZE: Final = 64 * 1024
+
+# Bytes kept for a destination that takes nothing. Then lines are lost: better they than memory.
+BUFFER_MAX: Final = 1024 * 1024
+
+# What a pipe takes whole or not at all, so that workers that share one do not cut each other's
+# lines. 512 is what POSIX promises.
+_PIPE_BUF: Final[int] = getattr(select, "PIPE_BUF", 512)
+
+
+class Entry(NamedTuple):
+    """What is known of one request when its response has ended.
+
+    ``time``: when the request came, in seconds since the epoch. ``method``, ``target`` (as it
+    was sent) and ``protocol`` are None if the head made no sense. ``status``: ``"200 OK"``, or
+    None if there was no response. ``environ``: as the application has left it. ``size``: bytes
+    of content sent. ``duration``: seconds. ``user``: see :func:`user_of`.
+    """
+
+    remote_addr: str
+    user: str | None
+    time: float
+    method: str | None
+    target: str | None
+    protocol: str | None
+    status: str | None
+    headers: list[tuple[str, str]]
+    environ: Mapping[str, Any]
+    size: int
+    duration: float
+    pid: int
+
+
+_Getter = Callable[[Entry], str | None]
+_Writer = Callable[[str | None], str]
+Formatter = Callable[[Entry], str]
+
+
+def user_of(environ: Mapping[str, Any]) -> str | None:
+    """REMOTE_USER, or else the name in Basic credentials, which nobody may have checked."""
+    user = _text(environ.get("REMOTE_USER"))
+    if user:
+        return user
+    scheme, _, credentials = (_text(environ.get("HTTP_AUTHORIZATION")) or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = binascii.a2b_base64(credentials.strip())
+    except ValueError:
+        return None
+    # Without a colon it is no name, but may well be a secret.
+    name, colon, _ = decoded.partition(b":")
+    if not colon:
+        return None
+    try:
+        return name.decode() or None
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
+
+
+# --- Values -----------------------------------------------------------------------------
+
+
+def _text(value: object) -> str | None:
+    """A value that the application may have put there; None if it has no text."""
+    if value is None:
+        return None
+    try:
+        # A subclass may have a __str__ and a __format__ of its own: what is escaped must be
+        # what is written.
+        return str.__str__(value if isinstance(value, str) else str(value))
+    except Exception:
+        return None
+
+
+def _variable(name: str) -> _Getter:
+    def get(entry: Entry) -> str | None:
+        value = entry.environ.get(name)
+        return value if type(value) is str else _text(value)
+
+    return get
+
+
+def _variable_in_any_case(name: str) -> _Getter:
+    """gunicorn's case does not count; its documentation has lower case for all of them."""
+    getters = [_variable(each) for each in dict.fromkeys([name, name.upper(), name.lower()])]
+    return lambda entry: next(filter(None, (get(entry) for get in getters)), None)
+
+
+def _response_field(name: str) -> _Getter:
+    """A field of the response; the last one, as gunicorn has it, if there are more."""
+    name = name.lower()
+
+    def get(entry: Entry) -> str | None:
+        for field, value in reversed(entry.headers):
+            if field.lower() == name:
+                return value
+        return None
+
+    return get
+
+
+def _request_line(entry: Entry) -> str | None:
+    if entry.method is None:
+        return None
+    return f"{entry.method} {entry.target} {entry.protocol}"
+
+
+def _status(entry: Entry) -> str | None:
+    code = (entry.status or "")[:3]
+    return code if "100" <= code <= "999" and code.isdecimal() and code.isascii() else None
+
+
+def _microseconds(entry: Entry) -> int:
+    return round(entry.duration * 1_000_000)
+
+
+# Requests come many to the second. One tuple, replaced whole: a reader on another thread sees
+# either the old pair or the new one.
+_last_local: tuple[int, str] = (-1, "")
+_last_utc: tuple[int, str] = (-1, "")
+
+
+def _local_time(entry: Entry) -> str:
+    """``[21/Nov/2026:01:57:48 +0000]``: English months whatever the locale, the local zone."""
+    global _last_local
+    second = int(entry.time)
+    known, text = _last_local
+    if known == second:
+        return text
+    at = localtime(second)
+    sign, minutes = ("-" if at.tm_gmtoff < 0 else "+"), abs(at.tm_gmtoff) // 60
+    text = (
+        f"[{at.tm_mday:02d}/{MONTHS[at.tm_mon - 1]}/{at.tm_year:04d}"
+        f":{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}"
+        f" {sign}{minutes // 60:02d}{minutes % 60:02d}]"
+    )
+    _last_local = (second, text)
+    return text
+
+
+def _utc_time(time: float) -> str:
+    """``2026-11-21T01:57:48.123456+00:00``: in UTC, so that lines sort by it."""
+    global _last_utc
+    second = int(time)
+    known, text = _last_utc
+    if known != second:
+        year, month, day, hour, minute, sec, _, _, _ = gmtime(second)
+        text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{sec:02d}"
+        _last_utc = (second, text)
+    return f"{text}.{int((time - second) * 1_000_000):06d}+00:00"
+
+
+_query = _variable("QUERY_STRING")
+
+_ATOMS: Final[dict[str, _Getter]] = {
+    "h": lambda entry: entry.remote_addr or None,
+    "l": lambda entry: "-",
+    "u": lambda entry: entry.user or None,
+    "t": _local_time,
+    "r": _request_line,
+    "m": lambda entry: entry.method,
+    "U": _variable("PATH_INFO"),  # as gunicorn has it: decoded, and as the application left it
+    "q": _query,
+    "H": lambda entry: entry.protocol,
+    "s": _status,
+    "B": lambda entry: str(entry.size),
+    "b": lambda entry: str(entry.size),  # not CLF's "-" for 0: nor does gunicorn, since 19.2
+    "f": _variable("HTTP_REFERER"),
+    "a": _variable("HTTP_USER_AGENT"),
+    "T": lambda entry: str(_microseconds(entry) // 1_000_000),
+    "D": lambda entry: str(_microseconds(entry)),
+    "M": lambda entry: str(_microseconds(entry) // 1000),
+    "L": lambda entry: f"{entry.duration:.6f}",
+    "p": lambda entry: f"<{entry.pid}>",
+}
+
+# What these say needs no escape, quoted or not.
+_OURS: Final = frozenset("ltsBbTDMLp")
+
+
+# --- Escaping ---------------------------------------------------------------------------
+
+_NOT_IN_QUOTES: Final = re.compile(r"[^ !#-\[\]-~]")
+_NOT_BARE: Final = re.compile(r"[^!#-\[\]-~]")
+
+# Numbers that every reader of JSON takes, and takes exactly.
+_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _in_quotes(value: str | None) -> str:
+    return "-" if value is None else _NOT_IN_QUOTES.sub(_escape, value)
+
+
+def _bare(value: str | None) -> str:
+    return _NOT_BARE.sub(_escape, value) if value else "-"
+
+
+def _in_json_string(value: str | None) -> str:
+    return "-" if value is None else encode_basestring_ascii(value)[1:-1]
+
+
+def _as_json(value: str | None) -> str:
+    if value is None:
+        return "null"
+    return value if _NUMBER.fullmatch(value) else encode_basestring_ascii(value)
+
+
+def _bare_request_line(entry: Entry) -> str:
+    # Its own two spaces stay.
+    if entry.method is None:
+        return "-"
+    return f"{_bare(entry.method)} {_bare(entry.target)} {_bare(entry.protocol)}"
+
+
+def _bare_query(entry: Entry) -> str:
+    value = _query(entry)
+    return value if value == "" else _bare(value)
+
+
+_BARE: Final[dict[str, Formatter]] = {"r": _bare_request_line, "q": _bare_query}
+
+
+# --- Formats ----------------------------------------------------------------------------
+
+
+def _json_line(entry: Entry) -> str:
+    """One object; its keys and their order are fixed, and what is missing is null."""
+    quote = encode_basestring_ascii
+    get = entry.environ.get
+    address, user, time, method, target, protocol, _, _, _, size, duration, pid = entry
+    referer, agent, host = get("HTTP_REFERER"), get("HTTP_USER_AGENT"), get("HTTP_HOST")
+    if type(referer) is not str:
+        referer = _text(referer)
+    if type(agent) is not str:
+        agent = _text(agent)
+    if type(host) is not str:
+        host = _text(host)
+    return (
+        f'{{"time":"{_utc_time(time)}"'
+        f',"remote_addr":{quote(address) if address else "null"}'
+        f',"user":{"null" if user is None else quote(user)}'
+        f',"method":{"null" if method is None else quote(method)}'
+        f',"target":{"null" if target is None else quote(target)}'
+        f',"protocol":{"null" if protocol is None else quote(protocol)}'
+        f',"status":{_status(entry) or "null"}'
+        f',"bytes":{size}'
+        f',"duration":{duration:.6f}'
+        f',"referer":{"null" if referer is None else quote(referer)}'
+        f',"user_agent":{"null" if agent is None else quote(agent)}'
+        f',"host":{"null" if host is None else quote(host)}'
+        f',"pid":{pid}}}'
+    )
+
+
+COMMON: Final = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s'
+COMBINED: Final = COMMON + ' "%(f)s" "%(a)s"'
+
+# A name's text; None for JSON, which atoms cannot say: they have "-" where there is nothing.
+FORMATS: Final[dict[str, str | None]] = {
+    "combined": COMBINED,
+    "common": COMMON,
+    "default": COMBINED,
+    "json": None,
+}
+
+# "%%", "%(name)s" with whatever is in the place of the s, and "%" with whatever comes next.
+_DIRECTIVE: Final = re.compile(r"%(?:\(([^()]*)\)(.?)|(.?))")
+_FIELD: Final = re.compile(r"\{([^{}]+)\}([ioe])")
+
+# Anything that some reader takes for the end of a line or for a command; the tab is none.
+_CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def compile_format(text: str) -> Formatter:
+    """The function that makes a line, without its newline, by a format or the name of one.
+
+    ValueError, with a message of one line, for an atom that there is not, a line that has none,
+    one that holds a control character, or one that begins with ``{`` and would not be JSON.
+    """
+    if text == "json":
+        return _json_line
+    text = FORMATS.get(text) or text
+    control = _CONTROL.search(text)
+    if control is not None:
+        raise ValueError(f"an access log format is one line, without {control[0]!r}")
+    is_json = text.startswith("{")
+    is_quoted = False
+    template, sample, end = "", "", 0
+    atoms: list[tuple[_Getter, Formatter]] = []
+    for match in _DIRECTIVE.finditer(text):
+        literal, end = text[end : match.start()], match.end()
+        is_quoted ^= _has_odd_quotes(literal)
+        template += literal
+        sample += literal
+        if match[0] == "%%":
+            template += "%%"
+            sample += "%"
+            continue
+        template += "%s"
+        sample += "x" if is_quoted else "null"
+        atoms.append(_atom(match, is_json, is_quoted))
+    template += text[end:]
+    sample += text[end:]
+    if not atoms:
+        near = difflib.get_close_matches(text.lower(), FORMATS, n=1)
+        raise ValueError(
+            f"{text!r} is no name of an access log format and has no atom such as %(h)s; "
+            + (f"the nearest name is {near[0]}" if near else f"names: {', '.join(FORMATS)}")
+        )
+    if is_json:
+        _check_json(sample)
+
+    as_they_are = [get for get, _ in atoms]
+    escaped = [function for _, function in atoms]
+    quotes, backslashes = text.count('"'), text.count("\\")
+
+    def line(entry: Entry) -> str:
+        # Most requests need no escape between quotes. Whether one does is seen in the whole
+        # line: no value has added what must not be there.
+        line = template % tuple(
+            ["-" if (value := get(entry)) is None else value for get in as_they_are]
+        )
+        if (
+            line.isprintable()
+            and line.isascii()
+            and line.count('"') == quotes
+            and line.count("\\") == backslashes
+        ):
+            return line
+        return template % tuple([function(entry) for function in escaped])
+
+    return line
+
+
+def _has_odd_quotes(literal: str) -> bool:
+    return literal.replace("\\\\", "").replace('\\"', "").count('"') % 2 == 1
+
+
+def _atom(directive: re.Match[str], is_json: bool, is_quoted: bool) -> tuple[_Getter, Formatter]:
+    """An atom twice: as it is where that needs no escape between quotes; escaped for its place."""
+    name, conversion, other = directive.groups()
+    if name is None:
+        _refuse(directive[0], f"%({other})s" if other in _ATOMS else "%%")
+    field = _FIELD.fullmatch(name)
+    get: _Getter | None
+    if field is None:
+        get = _ATOMS.get(name)
+    elif field[2] == "i":
+        variable = variable_name(field[1])
+        get = _variable(variable if variable in OWN_VARIABLE else "HTTP_" + variable)
+    elif field[2] == "o":
+        get = _response_field(field[1])
+    else:
+        get = _variable_in_any_case(field[1])
+    if get is None:
+        _refuse(f"%({name})s", f"%({_nearest(name)})s")
+    if conversion != "s":
+        _refuse(directive[0], f"%({name})s")
+    write: _Writer
+    if is_quoted:
+        write = _in_json_string if is_json else _in_quotes
+    else:
+        write = _as_json if is_json else _bare
+    if name in _OURS and write is not _as_json:
+        return get, lambda entry: get(entry) or "-"
+
+    def escaped(entry: Entry) -> str:
+        return write(get(entry))
+
+    def without_space(entry: Entry) -> str:
+        value = get(entry)
+        return value if value and " " not in value else write(value)
+
+    if is_quoted:
+        return get, escaped
+    if is_json:
+        return escaped, escaped
+    if name in _BARE:
+        return _BARE[name], _BARE[name]
+    return without_space, escaped
+
+
+def _refuse(what: str, nearest: str) -> NoReturn:
+    raise ValueError(f"there is no {what} in an access log format; the nearest is {nearest}")
+
+
+# What people call an atom, among them the words of other servers.
+_WORDS: Final = {
+    "remote_addr": "h", "address": "h", "host": "h", "client": "h", "ip": "h",
+    "user": "u", "remote_user": "u", "username": "u",
+    "time": "t", "date": "t", "time_local": "t",
+    "request": "r", "request_line": "r", "status_line": "r",
+    "method": "m", "request_method": "m", "path": "U", "url": "U", "uri": "U",
+    "query": "q", "query_string": "q", "args": "q", "protocol": "H",
+    "status": "s", "status_code": "s", "code": "s", "st": "s",
+    "bytes": "b", "size": "b", "length": "b", "body_bytes_sent": "b",
+    "referer": "f", "referrer": "f", "http_referer": "f",
+    "agent": "a", "user_agent": "a", "http_user_agent": "a",
+    "seconds": "L", "duration": "L", "request_time": "L", "tf": "L",
+    "milliseconds": "M", "ms": "M", "microseconds": "D", "us": "D", "pid": "p", "process": "p",
+}  # fmt: skip
+
+
+def _nearest(name: str) -> str:
+    """What was meant by the name of an atom that there is not; a guess, but never no answer."""
+    if name.startswith("{"):
+        return "{" + (name.strip("{}ioe ") or "header") + "}i"
+    swapped = name.swapcase()
+    if swapped in _ATOMS:
+        return swapped
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), _WORDS, n=1)
+    if near:
+        return _WORDS[near[0]]
+    if len(name) > 2 and re.fullmatch("[A-Z_]+|.*[.].*", name):
+        return "{" + name + "}e"
+    if len(name) > 2 and "-" in name:
+        return "{" + name + "}i"
+    return name[:1] if name[:1] in _ATOMS else "r"
+
+
+def _check_json(sample: str) -> None:
+    """Refuse a format that would not give JSON.
+
+    ``sample`` has an x for each atom in a string: after a part of an escape, as in
+    ``"\\%(h)s"``, there is none. The other atoms are null in it: what can stand there can be a
+    string or a number as well.
+    """
+    try:
+        json.loads(sample)
+    except ValueError as error:
+        raise ValueError(
+            f"an access log format that begins with {{ is JSON, and this would not be: {error}"
+        ) from None
+
+
+# --- The log ----------------------------------------------------------------------------
+
+
+class _File:
+    """A descriptor of our own."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+    def write(self, data: bytes, start: int) -> int:
+        """Write some of what comes after ``start``; return how much."""
+        if self._is_regular:
+            return os.write(self._descriptor, data[start:])
+        # Whole lines, if one fits.
+        end = start + _PIPE_BUF
+        if end < len(data):
+            end = data.rfind(b"\n", start, end) + 1 or end
+        return os.write(self._descriptor, data[start:end])
+
+    def close(self) -> None:
+        try:
+            os.close(self._descriptor)
+        except OSError as error:
+            logger.error("closing the access log: %s", error)
+
+
+class _Stream:
+    """A ``sys.stdout`` that is no file, as in tests and notebooks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes, start: int) -> int:
+        try:
+            self._stream.write(data[start:].decode("utf-8", "surrogateescape"))
+            self._stream.flush()
+        except Exception as error:  # whatever a program has put there
+            raise OSError(str(error)) from error
+        return len(data) - start
+
+    def close(self) -> None:
+        pass
+
+
+def _open(path: str) -> _File | _Stream | None:
+    """Where lines go; None if there is no standard output."""
+    if path != "-":
+        return _File(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
+    stream = sys.stdout
+    try:
+        stream.flush()  # what the program has written comes first
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        # None, closed, or without a descriptor.
+        return None if getattr(stream, "closed", stream is None) else _Stream(stream)
+    try:
+        # A copy: if somebody closes stdout, its number may become a connection's.
+        return _File(os.dup(descriptor))
+    except OSError:
+        return None
+
+
+class AccessLog:
+    """Lines on their way to a file. Any thread may call anything here.
+
+    No method raises, but the constructor: OSError for the file, ValueError for the format. What
+    becomes of a log that cannot be written is said once on ``quaich.error``; lines are kept up
+    to :data:`BUFFER_MAX` in case it can be again (a full disk, a pipe that nobody reads), and
+    then lost. A *blocking* pipe whose reader sleeps blocks whoever flushes: stdout's mode is
+    not ours to change, since other processes share it.
+
+    :meth:`reopen` and :meth:`close` are not for a signal handler: it may have interrupted the
+    thread that holds a lock.
+    """
+
+    def __init__(self, path: str, format: str) -> None:
+        """``path``: a file, to which lines are added, or ``-`` for stdout."""
+        self._format = compile_format(format)
+        self._path = path
+
+        # Held while lines are written: one after another, in their order. Taken before _lock.
+        self._writing = Lock()
+        self._destination = self._opened()
+        self._is_failing = False
+        self._is_torn = False  # the first of _lines lacks its beginning, which is written
+
+        # Held for a moment, over these three.
+        self._lock = Lock()
+        self._lines: list[str] = []
+        self._size = 0
+        self._lost = 0  # lines, since the last that was written
+
+    def write(self, entry: Entry) -> None:
+        """Take the line of a request. Writes only when there are :data:`FLUSH_SIZE` bytes."""
+        if self._destination is None:
+            return
+        line = self._format(entry) + "\n"
+        with self._lock:
+            before = self._size
+            if before >= BUFFER_MAX:
+                self._lost += 1
+                return
+            self._lines.append(line)
+            self._size = size = before + len(line)
+        # Who gets past the mark writes; if that fails, the loop is to try again, not everyone.
+        if before < FLUSH_SIZE <= size:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is: to a file at once, elsewhere in parts that stay in one piece."""
+        if self._lines:  # without the lock: a line that comes now is the next flush's
+            with self._writing:
+                self._flush()
+
+    def reopen(self) -> None:
+        """Open the path anew, after the file has been moved away. If that fails, lines still
+        go to the old one."""
+        with self._writing:
+            self._flush()
+            try:
+                destination = self._opened()
+            except OSError as error:
+                logger.error("the access log %s cannot be opened anew: %s", self._path, error)
+                return
+            former, self._destination = self._destination, destination
+            if former is not None:
+                former.close()
+            with self._lock:
+                if self._is_torn:
+                    # The rest of a line would pass for a line.
+                    self._lines[0] = self._lines[0].partition("\n")[2]
+                    self._is_torn = False
+                    self._lost += 1
+            self._flush()
+
+    def close(self) -> None:
+        """Write what there is; what comes later is dropped."""
+        with self._writing:
+            self._flush()
+            former, self._destination = self._destination, None
+            if former is None:
+                return
+            former.close()
+            with self._lock:
+                lost = self._lost + "".join(self._lines).count("\n")
+                self._lines.clear()
+                self._size = 0
+        if lost:
+            logger.warning("the access log %s is closed; lines lost: %d", self._path, lost)
+
+    def _opened(self) -> _File | _Stream | None:
+        destination = _open(self._path)
+        if destination is None:
+            logger.error("there is no standard output for the access log")
+        return destination
+
+    def _flush(self) -> None:
+        """With ``_writing`` held."""
+        destination = self._destination
+        if destination is None:
+            return
+        with self._lock:
+            data = "".join(self._lines).encode("utf-8", "surrogateescape")
+            self._lines.clear()
+            self._size = 0
+            lost = self._lost
+        start = 0
+        try:
+            while start < len(data):
+                start += destination.write(data, start)
+        except OSError as error:
+            if start:
+                self._is_torn = data[start - 1 : start] != b"\n"
+            with self._lock:
+                self._lines.insert(0, data[start:].decode("utf-8", "surrogateescape"))
+                self._size += len(data) - start
+            # EAGAIN, from a descriptor that is not to block, is nothing as long as lines fit.
+            if not self._is_failing and (lost or not isinstance(error, BlockingIOError)):
+                self._is_failing = True
+                logger.error("the access log %s cannot be written: %s", self._path, error)
+            return
+        self._is_torn = False
+        if self._is_failing or lost:
+            self._is_failing = False
+            with self._lock:
+                self._lost -= lost
+            logger.warning("the access log %s is written again; lines lost: %d", self._path, lost)

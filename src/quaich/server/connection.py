@@ -1,0 +1,237 @@
+"""One connection: its socket, what has come and is not used yet, and what is to be sent.
+
+A connection has one owner at any moment. Mostly that is the leader; while ``busy`` it is the
+thread that answers its request. Only :attr:`Connection.outbox` is used by both, and has a lock.
+"""
+
+import select
+import socket
+from enum import Enum
+from typing import Any, Final
+
+from quaich.exchange.call import PeerGone
+from quaich.protocol.errors import BodyError
+from quaich.server.content import COPY_MAX, Content, ContentInput
+from quaich.server.outbox import Outbox
+from quaich.types import WSGIEnvironment
+
+RECEIVE_MAX: Final = 65536  # bytes for one recv()
+
+# Up to here, copying a block behind its head costs less than sending two parts.
+_JOIN_MAX: Final = 32 * 1024
+
+
+class State(Enum):
+    """What a connection that the leader owns waits for."""
+
+    HEAD = "a request, or the rest of its head"
+    CONTENT = "the rest of a request's content"
+    FLUSHING = "the peer, to take what is left of a response"
+    DRAINING = "the rest of content that the application has not read"
+    LINGERING = "the peer's end, so that closing does not lose the response (H110)"
+    CLOSED = "nothing"
+
+
+class Connection:
+    """See the module. ``owner`` is the server's loop."""
+
+    __slots__ = (
+        "_send",
+        "base",
+        "buffer",
+        "busy",
+        "content",
+        "deadline",
+        "environ",
+        "fd",
+        "gone",
+        "holding",
+        "listener",
+        "mark",
+        "outbox",
+        "owner",
+        "peer",
+        "pending",
+        "receive",
+        "request",
+        "socket",
+        "start",
+        "state",
+        "stream",
+        "target",
+        "then",
+    )
+
+    def __init__(
+        self, connection: socket.socket, peer: Any, owner: Any, listener: Any
+    ) -> None:
+        # For the connection's life.
+        self.socket = connection
+        self.fd = connection.fileno()
+        self.peer = peer
+        self.owner = owner
+        self.listener = listener
+        self.receive = connection.recv
+        self._send = connection.send
+        self.base: WSGIEnvironment | None = None  # made with the first request
+        # What it is doing. Under the mutex of the crew: busy, and pending while busy.
+        self.state = State.HEAD
+        self.busy = False
+        self.pending = False  # something has come that nobody has looked at
+        self.deadline = 0.0  # when the state ends for want of progress
+        self.buffer = b""  # bytes that have come; those before start are done with
+        self.start = 0
+        self.outbox: Outbox | None = None
+        self.holding = False  # responses are gathered in the outbox for one send
+        self.gone = False  # the peer takes no more
+        self.mark = 0  # FLUSHING: bytes taken when the deadline was set; DRAINING: bytes left
+        # Of the present request.
+        self.request: Any = None  # Request
+        self.target = ""  # as sent
+        self.content: Content | None = None  # what the loop gathers, until it has been read
+        self.stream: ContentInput | None = None  # content that the application reads itself
+        self.environ: Any = None  # while the content comes
+        self.then = State.HEAD  # what follows FLUSHING
+
+    def __str__(self) -> str:
+        """For the log: who, and what for."""
+        return self.owner.describe(self)
+
+    # --- Sending: the Channel of a Call -----------------------------------------------------
+
+    def send(self, data: bytes, block: bytes = b"") -> None:
+        """Send both now, or what the peer takes of them; the rest waits in the outbox."""
+        if self.outbox is None:
+            try:
+                if not block:
+                    sent = self._send(data)
+                elif len(block) <= _JOIN_MAX:
+                    data += block
+                    sent = self._send(data)
+                else:
+                    sent = self._send_parts(data, block)
+                    if sent >= len(data):
+                        sent, data = sent - len(data), block
+                    else:
+                        data, sent = data[sent:] + block, 0
+            except BlockingIOError:
+                sent = 0
+                if len(block) > _JOIN_MAX:
+                    data += block
+            except OSError as error:
+                self.gone = True
+                raise PeerGone(str(error)) from error
+            if sent == len(data):
+                return
+            self.outbox = Outbox(self.socket)
+            self.outbox.put(memoryview(data)[sent:])
+        else:
+            self.outbox.put(data)
+            if block:
+                self.outbox.put(block)
+            if self.holding and self.outbox.size < COPY_MAX:
+                return
+            self.flush()
+        self._after_sending()
+
+    def _send_parts(self, data: bytes, block: bytes) -> int:
+        return self.socket.sendmsg([data, block])
+
+    def send_file(self, file: Any, offset: int, size: int) -> None:
+        """Let the system send a file's bytes (sendfile)."""
+        outbox = self.outbox or Outbox(self.socket)
+        outbox.put_file(file.fileno(), offset, size)
+        self.outbox = outbox
+        self.flush()
+        self._after_sending()
+
+    def flush(self) -> bool:
+        """Send of the outbox what the peer takes; whether that was all."""
+        outbox = self.outbox
+        if outbox is None:
+            return True
+        try:
+            return outbox.flush()
+        except PeerGone:
+            self.gone = True
+            raise
+
+    def _after_sending(self) -> None:
+        """Something is left in the outbox, perhaps: see to it that it is sent, and let whoever
+        produces it wait if there is too much."""
+        outbox = self.outbox
+        if outbox is None or not outbox.size:
+            return
+        self.owner.poller.want_write(self.fd)
+        if outbox.size >= self.owner.bodies.response_buffer:
+            self.owner.about_to_wait(self)
+            try:
+                outbox.wait_for_room(
+                    self.owner.bodies.response_buffer, self.owner.timeouts.write_timeout
+                )
+            except PeerGone:
+                self.gone = True
+                raise
+
+    def origin_fields(self, has_date: bool, has_server: bool) -> str:
+        fields: str = self.owner.clock.fields(has_date, has_server)
+        return fields
+
+    def first_environ(self) -> WSGIEnvironment:
+        """The variables that all requests of this connection have in common."""
+        base: WSGIEnvironment = self.listener.environ.copy()
+        peer = self.peer
+        if isinstance(peer, tuple):
+            base["REMOTE_ADDR"], base["REMOTE_PORT"] = str(peer[0]), str(peer[1])
+        else:
+            del base["REMOTE_ADDR"], base["REMOTE_PORT"]  # S35
+        base["quaich.client_disconnected"] = self.is_disconnected
+        self.base = base
+        return base
+
+    # --- Receiving, for the thread that answers -----------------------------------------------
+
+    def receive_content(self, size: int) -> bytes:
+        """The next bytes, for a decoder that takes any number; waits for them. For an
+        application that reads the content itself."""
+        if self.buffer:
+            data, self.buffer = self.buffer, b""
+            return data
+        while True:
+            try:
+                return self.receive(RECEIVE_MAX)
+            except BlockingIOError:
+                self.owner.about_to_wait(self)
+                self._wait_readable(self.owner.timeouts.body_timeout)
+
+    def drop_content(self) -> None:
+        """Nobody reads the gathered content any more."""
+        if self.content is not None:
+            self.content.close()
+            self.content = None
+
+    def send_continue(self) -> None:
+        """100 (Continue), when the application first reads and not before (S92, H095)."""
+        self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _wait_readable(self, seconds: float) -> None:
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(self.fd, select.POLLIN)
+            ready: Any = poll.poll(seconds * 1000)
+        else:
+            ready = select.select([self.fd], [], [], seconds)[0]
+        if not ready:
+            raise BodyError("H010", 408, f"no content came for {seconds:g} s")
+
+    def is_disconnected(self) -> bool:
+        """Whether the client has closed its side of the connection. ``environ`` has it as
+        ``quaich.client_disconnected``; a client that only ends its sending side counts too."""
+        if self.gone or self.state is State.CLOSED:
+            return True
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True

@@ -1,0 +1,739 @@
+"""The leader's work: bytes come in, requests are answered, what is left is sent.
+
+    Loop.lead                whoever leads, as long as it does
+      _wait                    poll, and what is due: new connections, returned ones, timeouts
+      _event                   what a connection has, by its state
+        _read_head               bytes of requests
+          _requests                each complete one
+            _gather                  … its content first, if it has some
+            _dispatch                who calls the application: this thread, at once, if it can
+              _answer                  the call
+              _settle                  what becomes of the connection
+    Loop.do                  a request that waited for a thread
+    Loop.overtaken           the leader has been inside a call for too long
+
+A connection that is ``busy`` belongs to the thread that answers it; the leader only notes that
+something came for it (``pending``). All others belong to the leader.
+"""
+
+import os
+import socket
+import threading
+from collections import deque
+from time import monotonic, time
+from typing import Any, Final
+
+from quaich.exchange.call import Call, End, PeerGone
+from quaich.exchange.log import SafeLogger
+from quaich.protocol.body import ChunkLimits
+from quaich.protocol.errors import ProtocolError
+from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
+from quaich.server import refusal
+from quaich.server.access_log import AccessLog, Entry, user_of
+from quaich.server.accepting import Acceptor, Listener
+from quaich.server.clock import Clock
+from quaich.server.connection import RECEIVE_MAX, Connection, State
+from quaich.server.content import Content, ContentInput
+from quaich.server.crew import SHORT_TICK, TICK, Crew, Member
+from quaich.server.outbox import Outbox
+from quaich.server.poller import ENDED, READ, WRITE, Poller
+from quaich.server.predictor import SLOW, Predictor
+from quaich.server.registry import Connections, peer_name
+from quaich.settings import Settings
+from quaich.types import WSGIApplication, WSGIEnvironment
+
+logger = SafeLogger("quaich.error")
+
+RESUME: Final = 1 << 20
+"""In the mask of an event: the connection comes back from the thread that answered."""
+
+_HAND_OVER: Final = 0.2
+"""Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
+to be deposed now and then."""
+
+_IDLE: Final = 0.1  # seconds without an event, after which the watcher may sleep
+_SWEEP: Final = 0.25  # seconds between two looks at the deadlines
+
+_TURN: Final = 64
+"""Requests of one connection that are answered before the others get their turn."""
+
+_DRAIN_MAX: Final = 1024 * 1024
+"""Bytes of unread content that are read for the sake of the next request (H078)."""
+
+_LINGER: Final = 2.0
+"""Seconds for which a connection that is closed over unread bytes is kept, so that the client
+can read its response first (H110). nginx's lingering_timeout is 5, Apache's 2."""
+
+
+Job = tuple[Connection, Request, WSGIEnvironment]
+
+
+class Loop:
+    """The server's loop; the threads of a :class:`~quaich.server.crew.Crew` run it."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        listeners: list[Listener],
+        poller: Poller,
+        settings: Settings,
+        software: str | None,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        limits = settings.limits
+        self.application = application
+        self.poller = poller
+        self.bodies = settings.bodies
+        self.timeouts = settings.timeouts
+        self.clock = Clock(software)
+        self._limit = limits.limit_request_body
+        self._options = HeadOptions(
+            HeadLimits(
+                request_line=limits.limit_request_line,
+                fields=limits.limit_request_fields,
+                field_size=limits.limit_request_field_size,
+                head=limits.limit_request_head,
+            ),
+            ChunkLimits(
+                extensions=limits.limit_chunk_extensions,
+                trailer_section=limits.limit_request_trailer_size,
+                trailers=limits.limit_request_trailers,
+            ),
+            settings.environ.header_map,
+        )
+        self._log = access_log
+        self._pid = os.getpid()
+        self.connections = Connections(poller)
+        self._acceptor = Acceptor(
+            listeners, self.connections, poller, settings.listen.worker_connections
+        )
+        self.crew = Crew(self, settings.concurrency.threads)
+        self._predictor = Predictor()
+        self.stopping = False
+        self.ended = threading.Event()  # it was stopping, and no connection is left
+        self._returned: deque[Connection] = deque()  # from threads that answered
+        # The leader's:
+        self._ready: deque[tuple[int, int]] = deque()  # events that nobody has looked at
+        self._mark = 0.0  # when the present request or event began, or the one before ended
+        self._next_sweep = 0.0
+        self._idle_since = 0.0
+        self._closed_door = False
+
+    # --- Leading ----------------------------------------------------------------------------
+
+    def lead(self, me: Member) -> None:
+        """Move bytes and answer requests until another thread leads."""
+        ready, connections = self._ready, self.connections.by_fd
+        head = State.HEAD
+        while me.leads:
+            if not ready:
+                if self.crew.ended:
+                    return
+                self._wait(me)
+                continue
+            fd, mask = ready.popleft()
+            connection = connections.get(fd)
+            if connection is None:
+                continue  # it has been closed since
+            if connection.busy and self._note(connection):
+                continue
+            try:
+                if mask == READ and connection.state is head:
+                    self._read_head(connection, me)
+                    if connection.pending and me.leads:
+                        self._look_again(connection)
+                else:
+                    self._event(connection, mask, me)
+            except Exception as error:
+                logger.error("%s: the server failed", connection, exc_info=error)
+                if me.leads or connection.busy:
+                    self.connections.close(connection)
+
+    def _note(self, connection: Connection) -> bool:
+        """Something came for a connection that another thread has; whether it still has it."""
+        with self.crew.mutex:
+            if connection.busy:
+                connection.pending = True
+                self.poller.mute(connection.fd)
+            return connection.busy
+
+    def _wait(self, me: Member) -> None:
+        """Wait for events, and see to what is due besides."""
+        crew, now = self.crew, self._mark
+        if now >= self._next_sweep:
+            self._sweep(now)
+            self._next_sweep = now + _SWEEP
+        if self._returned:
+            self._take_back()
+            if self._ready:
+                return
+        if self._log is not None:
+            self._log.flush()
+        if me.has_slot and crew.watcher is None:
+            crew.take_slot(me)
+        crew.tick = SHORT_TICK if self._predictor.shares else TICK
+        if crew.parked:
+            seconds: float | None = _SWEEP if self.connections.by_fd or self.stopping else None
+            if self._acceptor.is_paused:
+                seconds = _SWEEP
+        else:
+            seconds = _IDLE
+        events = self.poller.wait(seconds)
+        self._mark = monotonic()
+        if not events:
+            if not crew.parked and not self._returned:
+                crew.park()
+            return
+        if crew.parked:
+            crew.unpark()
+        listeners = self._acceptor.listeners
+        for event in events:
+            listener = listeners.get(event[0])
+            if listener is None:
+                self._ready.append(event)
+            else:
+                self._acceptor.accept(
+                    listener, self, self._mark + self.timeouts.header_timeout
+                )
+
+    def _take_back(self) -> None:
+        """Connections that come back from the threads that answered them."""
+        while self._returned:
+            connection = self._returned.popleft()
+            if connection.state is not State.CLOSED:
+                self._ready.append((connection.fd, RESUME | READ | WRITE))
+
+    def _event(self, connection: Connection, mask: int, me: Member) -> None:
+        """What has happened to a connection that the leader owns."""
+        if mask & RESUME:
+            self.poller.unmute(connection.fd)
+        if mask & ~(READ | WRITE):
+            # There is an end behind the bytes, or something that another thread has been told:
+            # no other event will tell of it.
+            connection.pending = True
+        state = connection.state
+        if state is State.FLUSHING:
+            connection.pending = connection.pending or bool(mask & READ)
+            self._flush(connection)
+        elif state is State.HEAD:
+            if connection.buffer and mask & RESUME:
+                self._requests(connection, me, begun=False)
+            elif mask & ~WRITE:
+                self._read_head(connection, me)
+        elif state is State.CONTENT:
+            self._read_content(connection, me)
+        elif state is State.DRAINING:
+            self._drain(connection)
+        elif state is State.LINGERING:
+            self._discard(connection)
+        if me.leads:
+            self._look_again(connection)
+
+    def _look_again(self, connection: Connection) -> None:
+        """If more has come for a connection than was read, read it in its turn."""
+        if connection.pending and not connection.busy:
+            if connection.state is State.FLUSHING or connection.state is State.CLOSED:
+                return
+            connection.pending = False
+            self._ready.append((connection.fd, READ))
+
+    # --- Requests ---------------------------------------------------------------------------
+
+    def _read_head(self, connection: Connection, me: Member) -> None:
+        connection.pending = False
+        try:
+            data = connection.receive(RECEIVE_MAX)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.connections.close(connection)
+            return
+        if not data:
+            # Of a head that is not complete nothing may be done (H009, H010).
+            self.connections.close(connection)
+            return
+        if len(data) == RECEIVE_MAX:
+            connection.pending = True
+        begun = connection.buffer
+        connection.buffer = begun + data if begun else data
+        self._requests(connection, me, bool(begun))
+
+    def _requests(self, connection: Connection, me: Member, begun: bool) -> None:
+        """Answer the requests in the buffer, in their order. ``begun``: part of a head was
+        there before."""
+        data, start = connection.buffer, connection.start
+        base = connection.base or connection.first_environ()
+        for _ in range(_TURN):
+            try:
+                head = parse_head(data, start, base, self._options)
+            except ProtocolError as error:
+                self._refuse(connection, error, head_only=data.startswith(b"HEAD ", start))
+                return
+            if head is None:
+                break
+            begun = False
+            start, request, environ = head
+            connection.start = start
+            connection.request = request
+            connection.target = environ["RAW_URI"]
+            if request.decoder is not None:
+                if not self._gather(connection, request, environ):
+                    return
+            elif start < len(data) and not connection.holding:
+                # Another request is there: their responses go out together, unless one takes
+                # its time (see overtaken).
+                connection.holding = True
+                connection.outbox = connection.outbox or Outbox(connection.socket)
+            if not self._dispatch(connection, request, environ, me):
+                return
+            if start == len(data) and request.decoder is None:
+                connection.buffer = b""
+                connection.start = 0
+                connection.deadline = self._mark + self.timeouts.keep_alive
+                if connection.holding:
+                    self._release(connection)
+                return
+            data, start = connection.buffer, connection.start
+        else:
+            self._ready.append((connection.fd, RESUME | READ))
+        connection.buffer = data[start:] if start else data
+        connection.start = 0
+        if not begun:
+            connection.deadline = self._mark + (
+                self.timeouts.header_timeout if connection.buffer else self.timeouts.keep_alive
+            )
+        if connection.holding:
+            self._release(connection)
+
+    def _gather(
+        self, connection: Connection, request: Request, environ: WSGIEnvironment
+    ) -> bool:
+        """See to a request's content; whether the application can be called."""
+        decoder: Any = request.decoder
+        data = connection.buffer[connection.start :]
+        connection.buffer, connection.start = b"", 0
+        try:
+            if self.bodies.stream_body or (request.awaits_continue and not data):
+                connection.buffer = data
+                connection.stream = environ["wsgi.input"] = ContentInput(
+                    decoder,
+                    connection.receive_content,
+                    connection.send_continue if request.awaits_continue and not data else None,
+                    self._limit,
+                )
+                return True
+            connection.environ = environ
+            connection.content = Content(decoder, self.bodies.body_buffer, self._limit)
+            return self._take_content(connection, data)
+        except ProtocolError as error:
+            self._refuse(connection, error, head_only=request.method == "HEAD")
+            return False
+
+    def _take_content(self, connection: Connection, data: bytes) -> bool:
+        """Add to the content; whether it is complete. Raises ProtocolError."""
+        content = connection.content
+        try:
+            complete = content.feed(data)
+        except ProtocolError:
+            raise
+        except OSError as error:
+            logger.error("%s: content cannot be kept: %s", connection, error)
+            raise ProtocolError("S40", 503, "the server has no room for the content") from error
+        if not complete:
+            connection.state = State.CONTENT
+            connection.deadline = self._mark + self.timeouts.body_timeout
+            return False
+        environ, connection.environ = connection.environ, None
+        environ["wsgi.input"] = content.input()
+        environ["CONTENT_LENGTH"] = str(content.size)
+        connection.buffer = content.decoder.excess
+        connection.state = State.HEAD
+        return True
+
+    def _read_content(self, connection: Connection, me: Member) -> None:
+        connection.pending = False
+        try:
+            data = connection.receive(RECEIVE_MAX)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.connections.close(connection)  # H077, H091
+            return
+        connection.pending = len(data) == RECEIVE_MAX
+        request, environ = connection.request, connection.environ
+        try:
+            if not self._take_content(connection, data):
+                return
+        except ProtocolError as error:
+            self._refuse(connection, error, head_only=request.method == "HEAD")
+            return
+        if self._dispatch(connection, request, environ, me):
+            self._requests(connection, me, begun=False)
+
+    # --- Calling the application --------------------------------------------------------------
+
+    def _dispatch(
+        self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
+    ) -> bool:
+        """Have a request answered; whether this thread may go on with the connection."""
+        if not me.has_slot and not self.crew.take_slot(me) and self._enqueue(
+            connection, request, environ, me
+        ):
+            return False
+        shares = self._predictor.shares
+        me.current = connection
+        if shares and self._predictor.share(request.method, connection.target) > _HAND_OVER:
+            self._unhold(connection)
+            if self.crew.step_down(me):
+                self.do(me, (connection, request, environ))
+                return False
+        started = self._mark
+        me.calls += 1
+        me.tenure.append(None)  # from here on, this thread may be deposed
+        call = Call(request, connection, request.persists and not self.stopping)
+        call.run(self.application, environ, connection.stream)
+        try:
+            me.tenure.pop()
+        except IndexError:
+            me.leads = False
+            self._finish(connection, call, environ, started)
+            return False
+        self._mark = now = monotonic()
+        if shares or now - started > SLOW:
+            self._predictor.record(request.method, connection.target, now - started)
+        if self._log is not None:
+            self._log_access(connection, call, environ, now - started)
+        if (
+            call.end is End.PERSISTS
+            and connection.content is None
+            and connection.stream is None
+            and (connection.outbox is None or connection.holding)
+        ):
+            return True
+        return self._settle(connection, call)
+
+    def _enqueue(
+        self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
+    ) -> bool:
+        """Leave the request to a thread that has a slot; False if this one has, by now."""
+        self._unhold(connection)
+        connection.busy = True
+        if self.crew.enqueue(me, (connection, request, environ)):
+            return True
+        connection.busy = False
+        return False
+
+    def do(self, me: Member, job: Job) -> None:
+        """Answer a request on a thread that does not lead."""
+        connection, request, environ = job
+        started = monotonic()
+        call = Call(request, connection, request.persists and not self.stopping)
+        call.run(self.application, environ, connection.stream)
+        self._finish(connection, call, environ, started)
+
+    def _finish(
+        self, connection: Connection, call: Call, environ: WSGIEnvironment, started: float
+    ) -> None:
+        """What follows a call on a thread that does not lead: the leader gets the connection
+        back."""
+        seconds = monotonic() - started
+        self._predictor.record(call.request.method, connection.target, seconds)
+        if self._log is not None:
+            self._log_access(connection, call, environ, seconds)
+        self._unhold(connection)
+        self._settle(connection, call)
+        with self.crew.mutex:
+            if connection.state is State.CLOSED:
+                return
+            connection.busy = False
+            again = connection.pending or connection.buffer or self.stopping
+        if again:
+            self._returned.append(connection)
+            self.poller.wake()
+
+    def overtaken(self, connection: Connection) -> None:
+        """The thread that answers this connection leads no more (under the crew's mutex)."""
+        connection.busy = True
+        # What was to go out together with this response has waited long enough (S81).
+        self._unhold(connection)
+
+    def about_to_wait(self, connection: Connection) -> bool:
+        """The calling thread, which answers this connection, is about to wait for its peer;
+        whether another thread leads meanwhile."""
+        leader = self.crew.leader
+        if leader is None or leader.thread is not threading.current_thread():
+            return not self.crew.ended
+        return self.crew.step_down(leader)
+
+    # --- After a response -----------------------------------------------------------------------
+
+    def _settle(self, connection: Connection, call: Call) -> bool:
+        """What becomes of a connection after a call; whether its next request may be read."""
+        connection.drop_content()
+        unread, connection.stream = connection.stream, None
+        if unread is not None and unread.ended:
+            connection.buffer, connection.start = unread.decoder.excess, 0
+            unread = None
+        end = call.end
+        linger = unread is not None or bool(connection.buffer)
+        if end is End.REFUSED:
+            self._apologise(connection, call, linger)
+            return False
+        if end is End.GONE or (end is End.ABORTED and not call.delimited):
+            if end is End.ABORTED:
+                self.connections.reset(connection)
+            self.connections.close(connection)
+            return False
+        if unread is not None and unread.decoder.wanted > _DRAIN_MAX:
+            end = End.CLOSES
+        if end is End.PERSISTS:
+            connection.then = State.HEAD if unread is None else State.DRAINING
+            connection.stream = unread
+        else:
+            # A response that is broken off ends before its length or its last chunk.
+            connection.then = State.LINGERING if linger else State.CLOSED
+        connection.state = State.FLUSHING
+        self._flush(connection)
+        return connection.state is State.HEAD
+
+    def _flush(self, connection: Connection) -> None:
+        """Send what is left of a response; once that is done, what follows."""
+        outbox = connection.outbox
+        now = monotonic()
+        try:
+            if not connection.flush():
+                self.poller.want_write(connection.fd)
+                connection.deadline = now + self.timeouts.write_timeout
+                connection.mark = outbox.total if outbox is not None else 0
+                return
+        except PeerGone:
+            self.connections.close(connection)
+            return
+        connection.outbox = None
+        then = connection.then
+        if then is State.HEAD:
+            connection.state = then
+            connection.deadline = now + self.timeouts.keep_alive
+        elif then is State.DRAINING:
+            connection.state = then
+            connection.deadline = now + _LINGER
+            connection.mark = _DRAIN_MAX
+            connection.pending = True
+        else:
+            self._end(connection, linger=then is State.LINGERING)
+
+    def _unhold(self, connection: Connection) -> None:
+        """Send the responses that were gathered, before something that may take long."""
+        if connection.holding:
+            connection.holding = False
+            try:
+                if not connection.flush():
+                    self.poller.want_write(connection.fd)
+            except PeerGone:
+                pass  # the next response finds out
+
+    def _release(self, connection: Connection) -> None:
+        """Send the responses that were gathered; there are no more of them."""
+        connection.holding = False
+        connection.then = State.HEAD
+        connection.state = State.FLUSHING
+        self._flush(connection)
+
+    def _end(self, connection: Connection, linger: bool) -> None:
+        """Close a connection whose last response has been sent; with ``linger``, once the
+        client has had a chance to read it (H110)."""
+        if linger:
+            try:
+                connection.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                linger = False
+        if not linger:
+            self.connections.close(connection)
+            return
+        connection.state = State.LINGERING
+        connection.buffer = b""
+        connection.deadline = monotonic() + _LINGER
+        connection.pending = True
+
+    def _refuse(self, connection: Connection, error: ProtocolError, head_only: bool) -> None:
+        """Answer a request that breaks a rule; the connection ends with it (H109)."""
+        logger.debug("%s: %s", connection, error)
+        connection.drop_content()
+        self._send_last(
+            connection, refusal.refusal(error, self.clock.fields(), head_only=head_only), True
+        )
+        if self._log is not None:
+            request = connection.request
+            target = connection.target if request is not None else None
+            status = f"{error.status} refused"
+            self._write_log(connection, request, target, status, [], {}, 0, 0.0)
+
+    def _apologise(self, connection: Connection, call: Call, linger: bool) -> None:
+        """Answer for an application that failed before it had answered."""
+        head_only = call.request.method == "HEAD"
+        fields = self.clock.fields()
+        if call.refusal is not None:
+            response = refusal.refusal(call.refusal, fields, head_only=head_only)
+        else:
+            response = refusal.failure(fields, head_only=head_only)
+        self._send_last(connection, response, linger)
+
+    def _send_last(self, connection: Connection, response: bytes, linger: bool) -> None:
+        connection.then = State.LINGERING if linger else State.CLOSED
+        connection.holding = False
+        connection.state = State.FLUSHING
+        try:
+            connection.send(response)
+        except PeerGone:
+            self.connections.close(connection)
+            return
+        self._flush(connection)
+
+    def _drain(self, connection: Connection) -> None:
+        """Read what the application has not read of the content, up to a limit (H078)."""
+        connection.pending = False
+        decoder = connection.stream.decoder
+        data, connection.buffer, connection.start = connection.buffer, b"", 0
+        try:
+            data = data or connection.receive(RECEIVE_MAX)
+            decoder.feed(data)
+        except BlockingIOError:
+            return
+        except (OSError, ProtocolError):
+            self._end(connection, linger=True)
+            return
+        connection.mark -= len(data)
+        if decoder.done and decoder.fault is None:
+            connection.stream = None
+            connection.buffer = decoder.excess
+            connection.state = State.HEAD
+            connection.deadline = self._mark + self.timeouts.keep_alive
+            self._ready.append((connection.fd, RESUME | READ))
+        elif not data or connection.mark < 0 or decoder.fault is not None:
+            self._end(connection, linger=True)
+        else:
+            connection.pending = True
+
+    def _discard(self, connection: Connection) -> None:
+        """Read and drop what a client still sends, until it has seen the end."""
+        connection.pending = False
+        try:
+            if connection.receive(RECEIVE_MAX):
+                connection.pending = True
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.connections.close(connection)
+
+    # --- Time -----------------------------------------------------------------------------------
+
+    def _sweep(self, now: float) -> None:
+        """See to the connections whose deadline has passed, and to stopping."""
+        self._acceptor.maybe_resume(now)
+        for connection in self.connections.overdue(now):
+            state = connection.state
+            if state is State.HEAD and connection.buffer or state is State.CONTENT:
+                what = "request" if state is State.CONTENT else "head"
+                error = ProtocolError("H010", 408, f"the {what} was not complete in time")
+                self._refuse(connection, error, head_only=False)
+            elif state is State.FLUSHING and connection.outbox is not None:
+                if connection.outbox.total == connection.mark:
+                    logger.debug("%s: the client reads nothing", connection)
+                    self.connections.reset(connection)
+                else:
+                    connection.mark = connection.outbox.total
+                    connection.deadline = now + self.timeouts.write_timeout
+            else:
+                self.connections.close(connection)
+        if self.stopping:
+            self._stop()
+
+    def stop(self) -> None:
+        """Accept no more, and end each connection after its present request; ``ended`` is set
+        when none is left. Any thread may call this, and a signal handler."""
+        self.stopping = True
+        self.poller.wake()
+
+    def _stop(self) -> None:
+        self._acceptor.close()
+        for connection in list(self.connections.by_fd.values()):
+            if connection.state is State.HEAD and not connection.busy and not connection.buffer:
+                # A request that has just come is answered; else this closes the connection.
+                connection.deadline = 0.0
+                if connection.mark == -1:
+                    self.connections.close(connection)
+                else:
+                    connection.mark = -1
+                    self._ready.append((connection.fd, READ))
+        if not self.connections.by_fd:
+            self.ended.set()
+
+    def under_way(self) -> int:
+        """Connections whose request has begun to arrive or is being answered."""
+        return sum(
+            connection.busy or connection.state is not State.HEAD or bool(connection.buffer)
+            for connection in list(self.connections.by_fd.values())
+        )
+
+    def abandon(self) -> None:
+        """Give back all that the system has given. The threads have ended, but for those that
+        are inside the application."""
+        self._acceptor.close()
+        for connection in list(self.connections.by_fd.values()):
+            self.connections.reset(connection)
+        self.poller.close()
+
+    def describe(self, connection: Connection) -> str:
+        """A connection in the log: the request line, without its query, and the client."""
+        method = connection.request.method if connection.request is not None else "-"
+        return f"{method} {connection.target.partition('?')[0] or '-'} from " + peer_name(
+            connection.peer
+        )
+
+    # --- The access log ---------------------------------------------------------------------
+
+    def _log_access(
+        self, connection: Connection, call: Call, environ: WSGIEnvironment, seconds: float
+    ) -> None:
+        request = call.request
+        status = None if call.section is None else call.status
+        if call.end is End.REFUSED:
+            status = str(500 if call.refusal is None else call.refusal.status)
+        headers = [] if call.section is None else call.section[0]
+        self._write_log(
+            connection, request, connection.target, status, headers, environ, call.content_sent,
+            seconds,
+        )  # fmt: skip
+
+    def _write_log(
+        self,
+        connection: Connection,
+        request: Request | None,
+        target: str | None,
+        status: str | None,
+        headers: list[tuple[str, str]],
+        environ: WSGIEnvironment,
+        size: int,
+        seconds: float,
+    ) -> None:
+        peer = connection.peer
+        self._log.write(
+            Entry(
+                remote_addr=str(peer[0]) if isinstance(peer, tuple) else "",
+                user=user_of(environ),
+                time=time() - seconds,
+                method=request.method if request is not None else None,
+                target=target,
+                protocol=request.version if request is not None else None,
+                status=status,
+                headers=headers,
+                environ=environ,
+                size=size,
+                duration=seconds,
+                pid=self._pid,
+            )
+        )

@@ -1,0 +1,147 @@
+"""What a connection could not send yet.
+
+It is there only while there is something in it, or while several responses are gathered for one
+send. Two threads may use it at once: the one that answers adds to it, the leader sends from it.
+So it has a lock, and nothing else of a connection has one.
+"""
+
+import os
+import socket
+import threading
+from collections import deque
+from typing import Any, Final
+
+from quaich.exchange.call import PeerGone
+
+_PARTS_MAX: Final = 64
+"""Blocks for one sendmsg(); the system takes 1024 (IOV_MAX)."""
+
+_SENDFILE_MAX: Final = 0x7FFFF000  # bytes for one sendfile()
+
+_Part = Any  # bytes, memoryview or _FileRange
+
+
+class _FileRange:
+    """Bytes of a file that are still to be sent. Has the file open on its own account, so
+    that the application may close its own."""
+
+    __slots__ = ("fd", "offset", "size")
+
+    def __init__(self, fd: int, offset: int, size: int) -> None:
+        self.fd = os.dup(fd)
+        self.offset = offset
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+
+class Outbox:
+    """Bytes that wait for the peer to take them, in their order.
+
+    ``size``: how many. ``broken``: why they never will be taken, once that is so.
+    """
+
+    __slots__ = ("_parts", "_socket", "_taken", "broken", "lock", "size", "total")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._parts: deque[_Part] = deque()
+        self.size = 0
+        self.total = 0  # bytes taken so far: progress, for the timeout
+        self.broken: OSError | None = None
+        self.lock = threading.Lock()
+        self._taken = threading.Condition(self.lock)
+
+    def put(self, data: Any) -> None:
+        """Add bytes."""
+        with self.lock:
+            self._parts.append(data)
+            self.size += len(data)
+
+    def put_file(self, fd: int, offset: int, size: int) -> None:
+        """Add bytes of an open file."""
+        part = _FileRange(fd, offset, size)
+        with self.lock:
+            self._parts.append(part)
+            self.size += size
+
+    def flush(self) -> bool:
+        """Send what the peer takes now; whether it took all. Raises :class:`PeerGone`."""
+        with self.lock:
+            if self.broken is not None:
+                raise PeerGone(str(self.broken)) from self.broken
+            try:
+                while self._parts:
+                    if not self._send_some():
+                        return False
+                return True
+            except OSError as error:
+                self._break(error)
+                raise PeerGone(str(error)) from error
+
+    def _send_some(self) -> bool:
+        """One system call; False if the peer took nothing more for now. Holds the lock."""
+        first = self._parts[0]
+        try:
+            if type(first) is _FileRange:
+                sent = os.sendfile(
+                    self._socket.fileno(), first.fd, first.offset, min(first.size, _SENDFILE_MAX)
+                )
+                if not sent:
+                    raise OSError("the file became shorter while it was sent")
+            elif len(self._parts) == 1:
+                sent = self._socket.send(first)
+            else:
+                sent = self._socket.sendmsg(self._first_parts())
+        except BlockingIOError:
+            return False
+        self.size -= sent
+        self.total += sent
+        while sent:
+            first = self._parts[0]
+            if sent < len(first):
+                if type(first) is _FileRange:
+                    first.offset += sent
+                    first.size -= sent
+                else:
+                    self._parts[0] = memoryview(first)[sent:]
+                break
+            sent -= len(first)
+            if type(self._parts.popleft()) is _FileRange:
+                os.close(first.fd)
+        self._taken.notify_all()
+        return True
+
+    def _first_parts(self) -> list[Any]:
+        parts: list[Any] = []
+        for part in self._parts:
+            if type(part) is _FileRange or len(parts) == _PARTS_MAX:
+                break
+            parts.append(part)
+        return parts
+
+    def wait_for_room(self, limit: int, timeout: float) -> None:
+        """Wait until fewer than ``limit`` bytes are left. Raises :class:`PeerGone`, also if the
+        peer takes none for ``timeout`` seconds."""
+        with self.lock:
+            while self.size >= limit and self.broken is None:
+                before = self.total
+                if not self._taken.wait(timeout) and self.total == before:
+                    self._break(TimeoutError(f"the client has read nothing for {timeout:g} s"))
+            if self.broken is not None:
+                raise PeerGone(str(self.broken)) from self.broken
+
+    def fail(self, error: OSError) -> None:
+        """The peer will take no more; who waits for it is told."""
+        with self.lock:
+            self._break(error)
+
+    def _break(self, error: OSError) -> None:
+        self.broken = self.broken or error
+        for part in self._parts:
+            if type(part) is _FileRange:
+                os.close(part.fd)
+        self._parts.clear()
+        self.size = 0
+        self._taken.notify_all()

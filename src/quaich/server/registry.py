@@ -1,0 +1,103 @@
+"""All connections of the process: how they begin, how they end, and which are overdue."""
+
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from quaich.exchange.call import PeerGone
+from quaich.server.connection import Connection, State
+from quaich.server.poller import Poller
+
+
+class Connections:
+    """The connections, by descriptor. The leader adds; whoever owns one ends it."""
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+        self.by_fd: dict[int, Connection] = {}
+        self._oldest: list[tuple[float, Connection]] = []  # idle ones, the oldest last
+
+    def __len__(self) -> int:
+        return len(self.by_fd)
+
+    def add(self, connection: Connection) -> None:
+        """Watch a new connection."""
+        self.by_fd[connection.fd] = connection
+        try:
+            self._poller.add(connection.fd)
+        except OSError:
+            del self.by_fd[connection.fd]
+            connection.state = State.CLOSED
+            connection.socket.close()
+
+    def close(self, connection: Connection) -> None:
+        """End a connection. Its owner calls this; once is enough, twice does no harm."""
+        if connection.state is State.CLOSED:
+            return
+        connection.state = State.CLOSED
+        connection.gone = True
+        # In this order: the number of the descriptor may belong to another at once.
+        self.by_fd.pop(connection.fd, None)
+        self._poller.remove(connection.fd)
+        if connection.outbox is not None:
+            connection.outbox.fail(PeerGone("the connection is closed"))
+        connection.drop_content()
+        connection.request = connection.base = connection.stream = None
+        connection.buffer = b""
+        try:
+            connection.socket.close()
+        except OSError:
+            pass
+
+    def reset(self, connection: Connection) -> None:
+        """End a connection so that the peer sees an error, not an end (S91)."""
+        try:
+            connection.socket.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+        except OSError:
+            pass
+        self.close(connection)
+
+    def overdue(self, now: float) -> Iterator[Connection]:
+        """Those that the leader owns and whose deadline has passed."""
+        for connection in list(self.by_fd.values()):
+            if connection.deadline < now and not connection.busy:
+                yield connection
+
+    def expendable(self) -> Connection | None:
+        """The one that loses least if it is closed for a new one: that which has been idle the
+        longest; where none is, that which has been sending its head the longest."""
+        for _ in range(2):
+            while self._oldest:
+                deadline, connection = self._oldest.pop()
+                if (
+                    connection.state is State.HEAD
+                    and not connection.busy
+                    and connection.deadline == deadline
+                ):
+                    return connection
+            self._oldest = sorted(
+                (
+                    (connection.deadline, connection)
+                    for connection in self.by_fd.values()
+                    if connection.state is State.HEAD and not connection.busy
+                ),
+                key=_by_age,
+                reverse=True,
+            )
+        return None
+
+
+def _by_age(item: tuple[float, Connection]) -> tuple[bool, float]:
+    deadline, connection = item
+    return bool(connection.buffer), deadline
+
+
+def peer_name(peer: Any) -> str:
+    """An address as text, for the log."""
+    if isinstance(peer, tuple) and len(peer) >= 2:
+        host = f"[{peer[0]}]" if ":" in str(peer[0]) else peer[0]
+        return f"{host}:{peer[1]}"
+    return "a local client"

@@ -1,0 +1,69 @@
+"""The settings of the server: one table, and all that is derived from it.
+
+    kinds       how values are written: sizes, durations, choices …
+    declare     what is said about a setting
+    groups      the table: a dataclass for each group
+    sources     keyword arguments, variables, and which of them counts
+    page        the page of the reference
+
+Knows nothing of who uses a setting.
+"""
+
+from quaich.settings.address import Address, parse_address
+from quaich.settings.declare import Setting
+from quaich.settings.groups import (
+    GROUPS,
+    TABLE,
+    Bodies,
+    Concurrency,
+    Environ,
+    HeaderMap,
+    Limits,
+    Listen,
+    LogLevel,
+    Logs,
+    Poller,
+    Settings,
+    Timeouts,
+)
+from quaich.settings.sources import (
+    Given,
+    SettingError,
+    Source,
+    UnknownSetting,
+    from_environment,
+    from_keywords,
+    merge,
+)
+
+__all__ = [
+    "GROUPS",
+    "TABLE",
+    "Address",
+    "Bodies",
+    "Concurrency",
+    "Environ",
+    "Given",
+    "HeaderMap",
+    "Limits",
+    "Listen",
+    "LogLevel",
+    "Logs",
+    "Poller",
+    "Setting",
+    "SettingError",
+    "Settings",
+    "Source",
+    "Timeouts",
+    "UnknownSetting",
+    "from_environment",
+    "from_keywords",
+    "merge",
+    "parse_address",
+    "settings",
+]
+
+
+def settings(**keywords: object) -> Settings:
+    """The settings that keyword arguments say, with defaults for the rest."""
+    return merge(from_keywords(keywords))

@@ -1,0 +1,206 @@
+"""The kinds of values that settings have: how each is written, read and shown.
+
+A value comes as text from a flag or a variable, and as text or a Python value from a keyword.
+``parse`` takes either; a ValueError says in one line what it takes. ``show`` writes a value so that
+``parse`` reads the same one. Nothing here knows which settings there are.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Generic, TypeGuard, TypeVar
+
+from quaich.settings.address import parse_address
+
+T = TypeVar("T")
+
+# What listen(), and whoever counts in a C int, takes.
+NUMBER_MAX: Final = 2**31 - 1
+# What an offset in a file can be.
+SIZE_MAX: Final = 2**63 - 1
+# poll() and epoll_wait() take milliseconds in 31 bits, which is 24.8 days.
+DURATION_MAX: Final = 24 * 86400.0
+
+_SIZE: Final = re.compile("([0-9]{1,19})(?:([kmg])(?:ib)?)?", re.IGNORECASE | re.ASCII)
+_SIZE_UNITS: Final = {"g": 2**30, "m": 2**20, "k": 2**10}
+_SIZE_IS: Final = "a size is a number of bytes, or 64k, 1m, 1g, 64KiB"
+
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
+_DURATION_UNITS: Final = {"s": 1, "m": 60, "h": 3600}
+_DURATION_IS: Final = "a duration is a number of seconds, or 500ms, 30s, 5m, 1h"
+
+_TRUTH: Final = {
+    **dict.fromkeys(("1", "yes", "true", "on"), True),
+    **dict.fromkeys(("0", "no", "false", "off"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A kind of value."""
+
+    metavar: str
+    takes: str  # for a reader of the reference
+    parse: Callable[[object], T]
+    show: Callable[[T], str]
+    is_switch: bool = False  # the flag takes no value, and has a twin with --no-
+    is_list: bool = False  # the flag may be given several times
+
+
+# --- Numbers -----------------------------------------------------------------------------
+
+
+def whole_number(least: int) -> Kind[int]:
+    """A count of something."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value):
+            value = int(value)
+        if not _is_int(value) or not least <= value <= NUMBER_MAX:
+            raise ValueError(f"it takes a whole number from {least} to {NUMBER_MAX}")
+        return value
+
+    return Kind("NUMBER", f"a whole number from {least}", parse, str)
+
+
+def size(least: int) -> Kind[int]:
+    """A number of bytes. ``k``, ``m`` and ``g`` are powers of 1024, as with nginx and Apache."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, str):
+            found = _SIZE.fullmatch(value)
+            if found is None:
+                raise ValueError(_SIZE_IS)
+            value = int(found[1]) * _SIZE_UNITS.get((found[2] or "").lower(), 1)
+        if not _is_int(value):
+            raise ValueError(_SIZE_IS)
+        if not least <= value <= SIZE_MAX:
+            raise ValueError(f"it takes a size from {least} to {SIZE_MAX} bytes")
+        return value
+
+    return Kind("SIZE", "a size" if least == 0 else f"a size from {least}", parse, show_size)
+
+
+def show_size(value: int) -> str:
+    """In the largest unit of which it is a multiple."""
+    for unit, factor in _SIZE_UNITS.items():
+        if value and value % factor == 0:
+            return f"{value // factor}{unit.upper()}iB"
+    return str(value)
+
+
+def duration(*, zero: bool = False) -> Kind[float]:
+    """A time in seconds; 0 where that has a meaning."""
+
+    def parse(value: object) -> float:
+        if isinstance(value, str):
+            found = _DURATION.fullmatch(value)
+            if found is None:
+                raise ValueError(_DURATION_IS)
+            number, unit = float(found[1]), found[2]
+            value = number / 1000 if unit == "ms" else number * _DURATION_UNITS[unit or "s"]
+        if not (_is_int(value) or isinstance(value, float)) or value != value:  # not a number
+            raise ValueError(_DURATION_IS)
+        if value < 0 or (value == 0 and not zero):
+            raise ValueError(f"it takes {'0 or ' if zero else ''}more than 0")
+        if value > DURATION_MAX:
+            raise ValueError("it takes at most 24 days, which is 576h")
+        return float(value)
+
+    return Kind("DURATION", "a duration, or 0" if zero else "a duration", parse, show_duration)
+
+
+def show_duration(value: float) -> str:
+    """In seconds, or in milliseconds where that is shorter."""
+    milliseconds = round(value * 1000)
+    if 0 < value < 1 and milliseconds / 1000 == value:
+        return f"{milliseconds}ms"
+    text = format(Decimal(repr(value)), "f").removesuffix(".0")
+    return f"{text}s" if value else "0"
+
+
+def _is_int(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# --- Words and texts ---------------------------------------------------------------------
+
+
+def choice(words: Iterable[Any]) -> Kind[Any]:
+    """One of some words; case does not count."""
+    words = (*words,)
+    takes = f"{', '.join(words[:-1])} or {words[-1]}"
+
+    def parse(value: object) -> Any:
+        if isinstance(value, str) and value.lower() in words:
+            return value.lower()
+        raise ValueError(f"it takes {takes}")
+
+    return Kind("|".join(words), takes, parse, str)
+
+
+def _parse_truth(value: object) -> bool:
+    if isinstance(value, str):
+        value = _TRUTH.get(value.lower())
+    if isinstance(value, bool):
+        return value
+    raise ValueError("it takes yes or no, true or false, on or off, 1 or 0")
+
+
+TRUTH: Final = Kind(
+    "", "yes or no", _parse_truth, lambda value: "yes" if value else "no", is_switch=True
+)
+
+
+def _parse_text(value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError("it takes a text that is not empty")
+
+
+TEXT: Final = Kind("TEXT", "a text", _parse_text, str)
+
+
+def _parse_file(value: object) -> str:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, str) and value and "\0" not in value:
+        return value
+    raise ValueError("it takes the name of a file, or -")
+
+
+FILE: Final = Kind("FILE", "the name of a file, or `-`", _parse_file, str)
+
+FILE_OR_NONE: Final[Kind[str | None]] = Kind(
+    "FILE",
+    "the name of a file, or `-`",
+    lambda value: None if value is None else _parse_file(value),
+    lambda value: "off" if value is None else value,
+)
+
+
+# --- Addresses ---------------------------------------------------------------------------
+
+
+def _parse_addresses(value: object) -> tuple[str, ...]:
+    """Of one text, with commas between addresses, or of several texts."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, tuple | list) or not all(isinstance(each, str) for each in values):
+        raise ValueError("it takes an address, which is a text, or a list of them")
+    addresses = tuple(each.strip() for text in values for each in text.split(","))
+    if len(addresses) != 1:
+        raise ValueError(f"{len(addresses)} addresses; one is served so far")
+    for address in addresses:
+        parse_address(address)
+    return addresses
+
+
+ADDRESSES: Final = Kind(
+    "ADDRESS",
+    "an address",
+    _parse_addresses,
+    ",".join,
+    is_list=True,
+)

@@ -1,0 +1,243 @@
+"""The table, and what becomes of keyword arguments and variables."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+import quaich.settings as package
+from quaich.settings import (
+    GROUPS,
+    TABLE,
+    Given,
+    Limits,
+    Setting,
+    SettingError,
+    Settings,
+    UnknownSetting,
+    from_environment,
+    from_keywords,
+    merge,
+    settings,
+)
+from settings_support import EXAMPLES
+
+every_setting = pytest.mark.parametrize("setting", TABLE.values(), ids=TABLE)
+
+
+def expected(setting: Setting) -> Settings:
+    """The settings that differ from the defaults in the example of one."""
+    attribute = next(name for name, group in GROUPS.items() if group.__name__ == setting.group)
+    group = dataclasses.replace(
+        getattr(Settings(), attribute), **{setting.name: EXAMPLES[setting.name][1]}
+    )
+    changed: dict[str, Any] = {attribute: group}
+    return Settings(**changed)
+
+
+# --- The table ---------------------------------------------------------------------------
+
+
+def test_each_setting_has_an_example() -> None:
+    assert [*EXAMPLES] == [*TABLE]
+    assert all(value != TABLE[name].default for name, (_, value) in EXAMPLES.items())
+
+
+def test_no_two_settings_share_a_name() -> None:
+    flags = [
+        flag
+        for each in TABLE.values()
+        for flag in {each.flag, *each.aliases, *each.switches, each.short} - {None}
+    ]
+    assert len(flags) == len({*flags})
+    assert len(TABLE) == sum(len(dataclasses.fields(group)) for group in GROUPS.values())
+
+
+@every_setting
+def test_a_default_is_a_value_that_the_setting_takes(setting: Setting) -> None:
+    if setting.default is not None:
+        assert setting.kind.parse(setting.kind.show(setting.default)) == setting.default
+    assert setting.kind.parse(setting.default) == setting.default
+
+
+@every_setting
+def test_what_is_said_is_sentences(setting: Setting) -> None:
+    assert setting.help.endswith(".")
+    assert setting.precedents == "" or setting.precedents.endswith(".")
+    assert len(setting.summary) <= 170
+    assert setting.summary[0].isupper()
+
+
+def test_records_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Limits().limit_request_line = 1  # type: ignore[misc]
+
+
+def test_public_names() -> None:
+    assert all(hasattr(package, name) for name in package.__all__)
+
+
+# --- Keyword arguments -------------------------------------------------------------------
+
+
+def test_defaults() -> None:
+    assert settings() == merge() == Settings()
+
+
+@every_setting
+def test_as_a_keyword(setting: Setting) -> None:
+    text, value = EXAMPLES[setting.name]
+    keywords: dict[str, object] = {setting.name: text}
+    assert settings(**keywords) == expected(setting)
+    assert settings(**keywords | {setting.name: value}) == expected(setting)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "line"),
+    [
+        (
+            {"header_timeout": "30x"},
+            "header_timeout='30x': a duration is a number of seconds, or 500ms, 30s, 5m, 1h",
+        ),
+        ({"keep_alive": -1}, "keep_alive=-1: it takes 0 or more than 0"),
+        ({"threads": 0}, "threads=0: it takes a whole number from 1 to 2147483647"),
+        ({"bind": [":1", ":2"]}, "bind=[':1', ':2']: 2 addresses; one is served so far"),
+        ({"poller": "kqueue"}, "poller='kqueue': it takes auto, epoll or selectors"),
+        (
+            {"access_logformat": ""},
+            "access_logformat='': it takes a text that is not empty",
+        ),
+        ({"log_level": "a\n" * 100}, "log_level='" + "a\\n" * 26 + "a…: it takes debug, info, "),
+    ],
+)
+def test_a_keyword_with_a_wrong_value(keywords: dict[str, object], line: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        settings(**keywords)
+    assert str(caught.value).startswith(line)
+    assert str(caught.value) == f"{caught.value.given}: {caught.value.reason}"
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("thread", "threads"),
+        ("header_timeuot", "header_timeout"),
+        ("Threads", "threads"),
+        ("limit_concurrency", "worker_connections"),
+        ("timeout_keep_alive", "keep_alive"),
+        ("access_log", "access_logfile"),
+        ("host", "bind"),
+        ("port", "bind"),
+        ("frobnicate", None),
+    ],
+)
+def test_a_keyword_that_is_none(name: str, meant: str | None) -> None:
+    keywords: dict[str, object] = {name: "x"}
+    with pytest.raises(UnknownSetting) as caught:
+        settings(**keywords)
+    assert isinstance(caught.value, TypeError)
+    hint = f"; did you mean {meant}?" if meant else ""
+    assert str(caught.value) == f"{name}='x': there is no such setting{hint}"
+
+
+# --- Variables ---------------------------------------------------------------------------
+
+
+@every_setting
+def test_as_a_variable(setting: Setting) -> None:
+    environ = {"PATH": "/bin", setting.variable: EXAMPLES[setting.name][0]}
+    assert merge(from_environment(environ)) == expected(setting)
+
+
+def test_variables_that_say_nothing() -> None:
+    environ = {
+        "PATH": "x",
+        "quaich_threads": "x",
+        "QUAICH_THREADS": "",
+        "QUAICH_FROBNICATE": "",
+        # Of Kubernetes, for services that are called "quaich" and "quaich-threads".
+        "QUAICH_SERVICE_HOST": "10.0.0.1",
+        "QUAICH_SERVICE_PORT": "80",
+        "QUAICH_SERVICE_PORT_HTTP": "80",
+        "QUAICH_PORT": "tcp://10.0.0.1:80",
+        "QUAICH_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "QUAICH_PORT_80_TCP_ADDR": "10.0.0.1",
+        "QUAICH_THREADS_SERVICE_HOST": "10.0.0.2",
+        "QUAICH_THREADS_PORT": "udp://10.0.0.2:80",
+    }
+    assert from_environment(environ) == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        (
+            "QUAICH_HEADER_TIMEOUT",
+            "30x",
+            "QUAICH_HEADER_TIMEOUT=30x: a duration is a number of seconds, or 500ms, 30s, 5m, 1h",
+        ),
+        (
+            "QUAICH_LIMIT_REQUEST_BODY",
+            "64 k\n",
+            "QUAICH_LIMIT_REQUEST_BODY='64 k\\n': a size is a number of bytes, or 64k, 1m, 1g, "
+            "64KiB",
+        ),
+        (
+            "QUAICH_SERVER_HEADER",
+            "maybe",
+            "QUAICH_SERVER_HEADER=maybe: it takes yes or no, true or false, on or off, 1 or 0",
+        ),
+        ("QUAICH_BIND", ":1,:2", "QUAICH_BIND=:1,:2: 2 addresses; one is served so far"),
+        (
+            "QUAICH_THREAD",
+            "3",
+            "QUAICH_THREAD=3: there is no such setting; did you mean QUAICH_THREADS?",
+        ),
+        (
+            "QUAICH_threads",
+            "3",
+            "QUAICH_threads=3: there is no such setting; did you mean QUAICH_THREADS?",
+        ),
+        (
+            "QUAICH_PORT",
+            "9000",
+            "QUAICH_PORT=9000: there is no such setting; did you mean QUAICH_BIND?",
+        ),
+        ("QUAICH_", "x", "QUAICH_=x: there is no such setting"),
+        ("QUAICH_X", "y" * 100, f"QUAICH_X={'y' * 80}…: there is no such setting"),
+    ],
+)
+def test_a_wrong_variable(variable: str, value: str, line: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        from_environment({variable: value})
+    assert str(caught.value) == line
+
+
+# --- Several sources ---------------------------------------------------------------------
+
+
+def test_an_earlier_source_counts() -> None:
+    first = from_keywords({"threads": 1, "backlog": 1})
+    second = from_environment({"QUAICH_THREADS": "2", "QUAICH_POLLER": "selectors"})
+    merged = merge(first, second)
+    assert merged.concurrency.threads == 1
+    assert merged.listen.backlog == 1
+    assert merged.concurrency.poller == "selectors"
+    assert merge(second, first).concurrency.threads == 2
+    assert merged.limits == Limits()
+
+
+def refuse(value: object) -> None:
+    raise ValueError(f"no {value}")
+
+
+def test_a_check_of_what_was_given() -> None:
+    first = {"access_logformat": Given("%(q)s", "--access-logformat %(q)s")}
+    second = from_environment({"QUAICH_ACCESS_LOGFORMAT": "x"})
+    with pytest.raises(SettingError) as caught:
+        merge(first, second, checks={"access_logformat": refuse})
+    assert str(caught.value) == "--access-logformat %(q)s: no %(q)s"
+    seen: list[object] = []
+    merge(second, first, checks={"access_logformat": seen.append, "threads": refuse})
+    assert seen == ["x"]  # the default needs no check
