@@ -11,7 +11,12 @@ from quaich.protocol.errors import BodyError, ProtocolError
 from quaich.protocol.http1 import HeadOptions, Request, parse_head
 
 STRICT_OPTIONS: Final = HeadOptions()
-BASE: Final = {"SERVER_NAME": "server.example", "SCRIPT_NAME": "", "wsgi.version": (1, 0)}
+BASE: Final[dict[str, Any]] = {
+    "SERVER_NAME": "server.example",
+    "SCRIPT_NAME": "",
+    "REMOTE_ADDR": "192.0.2.1",
+    "wsgi.version": (1, 0),
+}
 
 
 class Message(NamedTuple):

@@ -163,6 +163,11 @@ def test_persistence(version: str, connection: list[str], expected: bool) -> Non
 
 
 @pytest.mark.rule("H120")
+@pytest.mark.rule("H122")
+@pytest.mark.rule("H123")
+@pytest.mark.rule("H124")
+@pytest.mark.rule("H126")
+@pytest.mark.rule("H129")
 @pytest.mark.parametrize(
     ("method", "code", "length", "has_body", "planned", "chunked", "drop_length"),
     [
@@ -200,6 +205,7 @@ def test_the_plan_of_a_response(
 
 
 @pytest.mark.rule("H127")
+@pytest.mark.rule("H130")
 def test_without_length_and_chunks_the_end_of_the_connection_ends_the_body() -> None:
     plan = plan_response("GET", "200", None, may_chunk=False)
     assert dataclasses.astuple(plan) == (True, None, False, False)

@@ -129,9 +129,7 @@ class Call:
         elif data:
             self._send_block(data)
 
-    def run(
-        self, application: WSGIApplication, environ: WSGIEnvironment, body: Any = None
-    ) -> None:
+    def run(self, application: WSGIApplication, environ: WSGIEnvironment, body: Any = None) -> None:
         """Call the application and send what it answers; sets ``end``, raises nothing.
 
         ``body``: the request's content where it is read from the peer on the way, as an
@@ -221,8 +219,11 @@ class Call:
         request = self.request
         method, version = request.method, request.version
         chunked = silent = False
-        if total and code == "200" and method != "HEAD" and (
-            length is None or length == str(total)
+        if (
+            total
+            and code == "200"
+            and method != "HEAD"
+            and (length is None or length == str(total))
         ):
             # As the rules below say, without asking each: most responses are this.
             left: int | None = total

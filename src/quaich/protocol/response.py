@@ -34,7 +34,10 @@ _CODE = re.compile(r"[0-9]{3}").match
 
 # Found sound before, so that the next response need not look again.
 _sound_statuses: dict[str, bool] = {}
-_sound: dict[tuple[str, str], str] = {}  # a header item to its line
+_sound: dict[tuple[str, str], tuple[str, str]] = {}  # as _checked_field() returns it
+
+_SPECIAL = frozenset({"content-length", "date", "server"})
+"""Fields that the server gives where the application does not."""
 
 
 def status_fault(status: object) -> Fault | None:
@@ -105,37 +108,60 @@ def checked_section(headers: Iterable[object]) -> FieldSection | Fault:
     has_date = has_server = False
     text = ""
     for item in headers:
-        if type(item) is not tuple or len(item) != 2:
-            return Fault(
-                "A08",
-                AssertionError,
-                f"Header {item!r} must be a tuple (name, value), not {type(item).__name__}",
-            )
-        name, value = item
-        if type(name) is not str:
-            return Fault("A08", AssertionError, f"Header name must be of type str (got {name!r})")
-        if type(value) is not str:
-            return Fault("A08", AssertionError, f"Header value must be of type str (got {value!r})")
-        line = _sound.get(item)
-        if line is None:
-            lower = name.lower()
-            fault = _field_fault(name, lower, value, content_length is not None)
-            if fault is not None:
-                return fault
-            if not name:
+        # What has been found sound before needs only to be of exactly these types again.
+        if (
+            type(item) is tuple
+            and len(item) == 2
+            and type(item[0]) is str
+            and type(item[1]) is str
+            and (known := _sound.get(item)) is not None
+        ):
+            line, special = known
+        else:
+            checked = _checked_field(item)
+            if isinstance(checked, Fault):
+                return checked
+            line, special = checked
+            if not line:
                 continue
-            line = f"{name}: {value}\r\n"
-            if lower == "content-length":
-                content_length = value
-            elif lower == "date":
+        if special:
+            if special == "content-length":
+                if content_length is not None:
+                    return Fault("A37", AssertionError, "Content-Length is given more than once")
+                content_length = item[1]  # type: ignore[index]  # it is a tuple by now
+            elif special == "date":
                 has_date = True
-            elif lower == "server":
+            else:
                 has_server = True
-            elif len(line) <= ENTRY_MAX and lower not in PRIVATE:
-                remember(_sound, item, line)
-        fields.append(item)
+        fields.append(item)  # type: ignore[arg-type]
         text += line
     return fields, content_length, has_date, has_server, text
+
+
+def _checked_field(item: object) -> tuple[str, str] | Fault:
+    """The line of a header item, and its name in lower case if it is one of ``_SPECIAL``; no
+    line at all for an item that cannot be sent."""
+    if type(item) is not tuple or len(item) != 2:
+        return Fault(
+            "A08",
+            AssertionError,
+            f"Header {item!r} must be a tuple (name, value), not {type(item).__name__}",
+        )
+    name, value = item
+    if type(name) is not str:
+        return Fault("A08", AssertionError, f"Header name must be of type str (got {name!r})")
+    if type(value) is not str:
+        return Fault("A08", AssertionError, f"Header value must be of type str (got {value!r})")
+    lower = name.lower()
+    fault = _field_fault(name, lower, value)
+    if fault is not None:
+        return fault
+    if not name:
+        return "", ""
+    checked = f"{name}: {value}\r\n", lower if lower in _SPECIAL else ""
+    if len(checked[0]) <= ENTRY_MAX and lower not in PRIVATE:
+        remember(_sound, item, checked)
+    return checked
 
 
 def section(fields: list[tuple[str, str]]) -> FieldSection:
@@ -155,7 +181,7 @@ def section(fields: list[tuple[str, str]]) -> FieldSection:
     return fields[:], content_length, has_date, has_server, text
 
 
-def _field_fault(name: str, lower: str, value: str, has_length: bool) -> Fault | None:
+def _field_fault(name: str, lower: str, value: str) -> Fault | None:
     if is_token(name) is None and name:
         return control_fault(name, name=True) or Fault(
             "A09",
@@ -179,6 +205,4 @@ def _field_fault(name: str, lower: str, value: str, has_length: bool) -> Fault |
                 AssertionError,
                 f"Content-Length must be a number of bytes, digits only (got {value!r})",
             )
-        if has_length:
-            return Fault("A37", AssertionError, "Content-Length is given more than once")
     return None

@@ -29,6 +29,7 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii
+from operator import attrgetter
 from threading import Lock
 from time import gmtime, localtime
 from typing import Any, Final, NamedTuple, NoReturn, TextIO
@@ -88,15 +89,13 @@ def user_of(environ: Mapping[str, Any]) -> str | None:
     if scheme.lower() != "basic":
         return None
     try:
-        decoded = binascii.a2b_base64(credentials.strip())
+        name, colon, _ = binascii.a2b_base64(credentials.strip()).partition(b":")
     except ValueError:
         return None
-    # Without a colon it is no name, but may well be a secret.
-    name, colon, _ = decoded.partition(b":")
-    if not colon:
+    if not colon or not name:  # without a colon it is no name, but may well be a secret
         return None
     try:
-        return name.decode() or None
+        return name.decode()
     except UnicodeDecodeError:
         return name.decode("latin-1")
 
@@ -106,11 +105,10 @@ def user_of(environ: Mapping[str, Any]) -> str | None:
 
 def _text(value: object) -> str | None:
     """A value that the application may have put there; None if it has no text."""
-    if value is None:
-        return None
+    if type(value) is str or value is None:
+        return value
     try:
-        # A subclass may have a __str__ and a __format__ of its own: what is escaped must be
-        # what is written.
+        # Without the __str__ of a subclass: what is escaped must be what is written.
         return str.__str__(value if isinstance(value, str) else str(value))
     except Exception:
         return None
@@ -127,20 +125,15 @@ def _variable(name: str) -> _Getter:
 def _variable_in_any_case(name: str) -> _Getter:
     """gunicorn's case does not count; its documentation has lower case for all of them."""
     getters = [_variable(each) for each in dict.fromkeys([name, name.upper(), name.lower()])]
-    return lambda entry: next(filter(None, (get(entry) for get in getters)), None)
+    return lambda entry: next((v for get in getters if (v := get(entry)) is not None), None)
 
 
 def _response_field(name: str) -> _Getter:
     """A field of the response; the last one, as gunicorn has it, if there are more."""
     name = name.lower()
-
-    def get(entry: Entry) -> str | None:
-        for field, value in reversed(entry.headers):
-            if field.lower() == name:
-                return value
-        return None
-
-    return get
+    return lambda entry: next(
+        (_text(value) for field, value in reversed(entry.headers) if field.lower() == name), None
+    )
 
 
 def _request_line(entry: Entry) -> str | None:
@@ -149,9 +142,12 @@ def _request_line(entry: Entry) -> str | None:
     return f"{entry.method} {entry.target} {entry.protocol}"
 
 
+_CODES: Final = frozenset(map(str, range(100, 1000)))
+
+
 def _status(entry: Entry) -> str | None:
     code = (entry.status or "")[:3]
-    return code if "100" <= code <= "999" and code.isdecimal() and code.isascii() else None
+    return code if code in _CODES else None
 
 
 def _microseconds(entry: Entry) -> int:
@@ -159,53 +155,43 @@ def _microseconds(entry: Entry) -> int:
 
 
 # Requests come many to the second. One tuple, replaced whole: a reader on another thread sees
-# either the old pair or the new one.
-_last_local: tuple[int, str] = (-1, "")
-_last_utc: tuple[int, str] = (-1, "")
+# either the old one or the new one.
+_last: tuple[int, str, str] = (-1, "", "")
 
 
-def _local_time(entry: Entry) -> str:
-    """``[21/Nov/2026:01:57:48 +0000]``: English months whatever the locale, the local zone."""
-    global _last_local
-    second = int(entry.time)
-    known, text = _last_local
-    if known == second:
-        return text
+def _second(time: float) -> tuple[int, str, str]:
+    """A second as a number, as ``[21/Nov/2026:01:57:48 +0000]``, with English months whatever
+    the locale and the local zone, and as ``2026-11-21T01:57:48``, UTC, by which lines sort."""
+    global _last
+    second = int(time)
+    last = _last
+    if last[0] == second:
+        return last
     at = localtime(second)
     sign, minutes = ("-" if at.tm_gmtoff < 0 else "+"), abs(at.tm_gmtoff) // 60
-    text = (
+    local = (
         f"[{at.tm_mday:02d}/{MONTHS[at.tm_mon - 1]}/{at.tm_year:04d}"
         f":{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}"
         f" {sign}{minutes // 60:02d}{minutes % 60:02d}]"
     )
-    _last_local = (second, text)
-    return text
-
-
-def _utc_time(time: float) -> str:
-    """``2026-11-21T01:57:48.123456+00:00``: in UTC, so that lines sort by it."""
-    global _last_utc
-    second = int(time)
-    known, text = _last_utc
-    if known != second:
-        year, month, day, hour, minute, sec, _, _, _ = gmtime(second)
-        text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{sec:02d}"
-        _last_utc = (second, text)
-    return f"{text}.{int((time - second) * 1_000_000):06d}+00:00"
+    year, month, day, hour, minute, sec, _, _, _ = gmtime(second)
+    utc = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{sec:02d}"
+    _last = last = (second, local, utc)
+    return last
 
 
 _query = _variable("QUERY_STRING")
 
 _ATOMS: Final[dict[str, _Getter]] = {
-    "h": lambda entry: entry.remote_addr or None,
+    "h": attrgetter("remote_addr"),
     "l": lambda entry: "-",
-    "u": lambda entry: entry.user or None,
-    "t": _local_time,
+    "u": attrgetter("user"),
+    "t": lambda entry: _second(entry.time)[1],
     "r": _request_line,
-    "m": lambda entry: entry.method,
+    "m": attrgetter("method"),
     "U": _variable("PATH_INFO"),  # as gunicorn has it: decoded, and as the application left it
     "q": _query,
-    "H": lambda entry: entry.protocol,
+    "H": attrgetter("protocol"),
     "s": _status,
     "B": lambda entry: str(entry.size),
     "b": lambda entry: str(entry.size),  # not CLF's "-" for 0: nor does gunicorn, since 19.2
@@ -218,7 +204,7 @@ _ATOMS: Final[dict[str, _Getter]] = {
     "p": lambda entry: f"<{entry.pid}>",
 }
 
-# What these say needs no escape, quoted or not.
+# What these say is never escaped, not even the space in the date.
 _OURS: Final = frozenset("ltsBbTDMLp")
 
 
@@ -227,7 +213,6 @@ _OURS: Final = frozenset("ltsBbTDMLp")
 _NOT_IN_QUOTES: Final = re.compile(r"[^ !#-\[\]-~]")
 _NOT_BARE: Final = re.compile(r"[^!#-\[\]-~]")
 
-# Numbers that every reader of JSON takes, and takes exactly.
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?")
 
 
@@ -251,21 +236,22 @@ def _in_json_string(value: str | None) -> str:
 
 
 def _as_json(value: str | None) -> str:
-    if value is None:
-        return "null"
-    return value if _NUMBER.fullmatch(value) else encode_basestring_ascii(value)
+    """A value of its own: a number, if it looks like one that every reader takes exactly."""
+    return _quote(value) if value is None or not _NUMBER.fullmatch(value) else value
+
+
+def _quote(value: str | None) -> str:
+    return "null" if value is None else encode_basestring_ascii(value)
 
 
 def _bare_request_line(entry: Entry) -> str:
-    # Its own two spaces stay.
-    if entry.method is None:
-        return "-"
-    return f"{_bare(entry.method)} {_bare(entry.target)} {_bare(entry.protocol)}"
+    """Its own two spaces stay."""
+    words = (entry.method, entry.target, entry.protocol)
+    return "-" if entry.method is None else " ".join(map(_bare, words))
 
 
 def _bare_query(entry: Entry) -> str:
-    value = _query(entry)
-    return value if value == "" else _bare(value)
+    return _bare(value) if (value := _query(entry)) != "" else ""
 
 
 _BARE: Final[dict[str, Formatter]] = {"r": _bare_request_line, "q": _bare_query}
@@ -276,45 +262,27 @@ _BARE: Final[dict[str, Formatter]] = {"r": _bare_request_line, "q": _bare_query}
 
 def _json_line(entry: Entry) -> str:
     """One object; its keys and their order are fixed, and what is missing is null."""
-    quote = encode_basestring_ascii
     get = entry.environ.get
     address, user, time, method, target, protocol, _, _, _, size, duration, pid = entry
-    referer, agent, host = get("HTTP_REFERER"), get("HTTP_USER_AGENT"), get("HTTP_HOST")
-    if type(referer) is not str:
-        referer = _text(referer)
-    if type(agent) is not str:
-        agent = _text(agent)
-    if type(host) is not str:
-        host = _text(host)
+    second, _, utc = _second(time)
+    microseconds = int((time - second) * 1_000_000)
     return (
-        f'{{"time":"{_utc_time(time)}"'
-        f',"remote_addr":{quote(address) if address else "null"}'
-        f',"user":{"null" if user is None else quote(user)}'
-        f',"method":{"null" if method is None else quote(method)}'
-        f',"target":{"null" if target is None else quote(target)}'
-        f',"protocol":{"null" if protocol is None else quote(protocol)}'
-        f',"status":{_status(entry) or "null"}'
-        f',"bytes":{size}'
-        f',"duration":{duration:.6f}'
-        f',"referer":{"null" if referer is None else quote(referer)}'
-        f',"user_agent":{"null" if agent is None else quote(agent)}'
-        f',"host":{"null" if host is None else quote(host)}'
-        f',"pid":{pid}}}'
+        f'{{"time":"{utc}.{microseconds:06d}+00:00","remote_addr":{_quote(address or None)}'
+        f',"user":{_quote(user)},"method":{_quote(method)},"target":{_quote(target)}'
+        f',"protocol":{_quote(protocol)},"status":{_status(entry) or "null"},"bytes":{size}'
+        f',"duration":{duration:.6f},"referer":{_quote(_text(get("HTTP_REFERER")))}'
+        f',"user_agent":{_quote(_text(get("HTTP_USER_AGENT")))}'
+        f',"host":{_quote(_text(get("HTTP_HOST")))},"pid":{pid}}}'
     )
 
 
 COMMON: Final = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s'
 COMBINED: Final = COMMON + ' "%(f)s" "%(a)s"'
 
-# A name's text; None for JSON, which atoms cannot say: they have "-" where there is nothing.
-FORMATS: Final[dict[str, str | None]] = {
-    "combined": COMBINED,
-    "common": COMMON,
-    "default": COMBINED,
-    "json": None,
-}
+FORMATS: Final = {"combined": COMBINED, "common": COMMON, "default": COMBINED, "json": "json"}
+"""Names, and the text that each stands for; no text could say what ``json`` says."""
 
-# "%%", "%(name)s" with whatever is in the place of the s, and "%" with whatever comes next.
+# "%(name)s" with whatever is in the place of the s, and "%" with whatever comes next.
 _DIRECTIVE: Final = re.compile(r"%(?:\(([^()]*)\)(.?)|(.?))")
 _FIELD: Final = re.compile(r"\{([^{}]+)\}([ioe])")
 
@@ -328,30 +296,27 @@ def compile_format(text: str) -> Formatter:
     ValueError, with a message of one line, for an atom that there is not, a line that has none,
     one that holds a control character, or one that begins with ``{`` and would not be JSON.
     """
+    text = FORMATS.get(text, text)
     if text == "json":
         return _json_line
-    text = FORMATS.get(text) or text
-    control = _CONTROL.search(text)
-    if control is not None:
+    if (control := _CONTROL.search(text)) is not None:
         raise ValueError(f"an access log format is one line, without {control[0]!r}")
     is_json = text.startswith("{")
     is_quoted = False
-    template, sample, end = "", "", 0
+    template, end = "", 0
     atoms: list[tuple[_Getter, Formatter]] = []
+    samples: list[str] = []
     for match in _DIRECTIVE.finditer(text):
         literal, end = text[end : match.start()], match.end()
-        is_quoted ^= _has_odd_quotes(literal)
-        template += literal
-        sample += literal
+        # With a backslash it is part of a string, in JSON.
+        is_quoted ^= re.sub(r"\\.", "", literal).count('"') % 2 == 1
         if match[0] == "%%":
-            template += "%%"
-            sample += "%"
+            template += literal + "%%"
             continue
-        template += "%s"
-        sample += "x" if is_quoted else "null"
+        template += literal + "%s"
         atoms.append(_atom(match, is_json, is_quoted))
+        samples.append("x" if is_quoted else "null")
     template += text[end:]
-    sample += text[end:]
     if not atoms:
         near = difflib.get_close_matches(text.lower(), FORMATS, n=1)
         raise ValueError(
@@ -359,7 +324,14 @@ def compile_format(text: str) -> Formatter:
             + (f"the nearest name is {near[0]}" if near else f"names: {', '.join(FORMATS)}")
         )
     if is_json:
-        _check_json(sample)
+        # After a part of an escape, as in "\%(h)s", an x is no JSON; and where null can stand, a
+        # string or a number can.
+        try:
+            json.loads(template % tuple(samples))
+        except ValueError as error:
+            raise ValueError(
+                f"an access log format that begins with {{ is JSON, and this would not be: {error}"
+            ) from None
 
     as_they_are = [get for get, _ in atoms]
     escaped = [function for _, function in atoms]
@@ -368,23 +340,14 @@ def compile_format(text: str) -> Formatter:
     def line(entry: Entry) -> str:
         # Most requests need no escape between quotes. Whether one does is seen in the whole
         # line: no value has added what must not be there.
-        line = template % tuple(
-            ["-" if (value := get(entry)) is None else value for get in as_they_are]
-        )
-        if (
-            line.isprintable()
-            and line.isascii()
-            and line.count('"') == quotes
-            and line.count("\\") == backslashes
-        ):
+        values = ["-" if (value := get(entry)) is None else value for get in as_they_are]
+        line = template % tuple(values)
+        is_plain = line.isascii() and line.isprintable() and line.count('"') == quotes
+        if is_plain and line.count("\\") == backslashes:
             return line
         return template % tuple([function(entry) for function in escaped])
 
     return line
-
-
-def _has_odd_quotes(literal: str) -> bool:
-    return literal.replace("\\\\", "").replace('\\"', "").count('"') % 2 == 1
 
 
 def _atom(directive: re.Match[str], is_json: bool, is_quoted: bool) -> tuple[_Getter, Formatter]:
@@ -412,8 +375,6 @@ def _atom(directive: re.Match[str], is_json: bool, is_quoted: bool) -> tuple[_Ge
         write = _in_json_string if is_json else _in_quotes
     else:
         write = _as_json if is_json else _bare
-    if name in _OURS and write is not _as_json:
-        return get, lambda entry: get(entry) or "-"
 
     def escaped(entry: Entry) -> str:
         return write(get(entry))
@@ -426,62 +387,37 @@ def _atom(directive: re.Match[str], is_json: bool, is_quoted: bool) -> tuple[_Ge
         return get, escaped
     if is_json:
         return escaped, escaped
+    if name in _OURS:
+        return get, lambda entry: get(entry) or "-"
     if name in _BARE:
         return _BARE[name], _BARE[name]
     return without_space, escaped
 
 
 def _refuse(what: str, nearest: str) -> NoReturn:
-    raise ValueError(f"there is no {what} in an access log format; the nearest is {nearest}")
+    raise ValueError(f"there is no {what!r} in an access log format; the nearest is {nearest}")
 
 
 # What people call an atom, among them the words of other servers.
 _WORDS: Final = {
-    "remote_addr": "h", "address": "h", "host": "h", "client": "h", "ip": "h",
-    "user": "u", "remote_user": "u", "username": "u",
-    "time": "t", "date": "t", "time_local": "t",
-    "request": "r", "request_line": "r", "status_line": "r",
-    "method": "m", "request_method": "m", "path": "U", "url": "U", "uri": "U",
-    "query": "q", "query_string": "q", "args": "q", "protocol": "H",
-    "status": "s", "status_code": "s", "code": "s", "st": "s",
-    "bytes": "b", "size": "b", "length": "b", "body_bytes_sent": "b",
-    "referer": "f", "referrer": "f", "http_referer": "f",
-    "agent": "a", "user_agent": "a", "http_user_agent": "a",
-    "seconds": "L", "duration": "L", "request_time": "L", "tf": "L",
-    "milliseconds": "M", "ms": "M", "microseconds": "D", "us": "D", "pid": "p", "process": "p",
+    "remote_addr": "h", "host": "h", "client": "h", "user": "u", "username": "u",
+    "remote_user": "u", "time": "t", "date": "t", "request": "r", "method": "m", "path": "U",
+    "url": "U", "query": "q", "protocol": "H", "status": "s", "code": "s", "bytes": "b", "size": "b", "length": "b",
+    "referer": "f", "user_agent": "a", "duration": "L", "seconds": "L", "request_time": "L",
+    "milliseconds": "M", "ms": "M", "microseconds": "D", "us": "D", "pid": "p",
 }  # fmt: skip
 
 
 def _nearest(name: str) -> str:
-    """What was meant by the name of an atom that there is not; a guess, but never no answer."""
+    """What was meant by the name of an atom that there is not: a guess, but never no answer."""
     if name.startswith("{"):
-        return "{" + (name.strip("{}ioe ") or "header") + "}i"
-    swapped = name.swapcase()
-    if swapped in _ATOMS:
-        return swapped
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), _WORDS, n=1)
-    if near:
-        return _WORDS[near[0]]
-    if len(name) > 2 and re.fullmatch("[A-Z_]+|.*[.].*", name):
-        return "{" + name + "}e"
-    if len(name) > 2 and "-" in name:
-        return "{" + name + "}i"
-    return name[:1] if name[:1] in _ATOMS else "r"
-
-
-def _check_json(sample: str) -> None:
-    """Refuse a format that would not give JSON.
-
-    ``sample`` has an x for each atom in a string: after a part of an escape, as in
-    ``"\\%(h)s"``, there is none. The other atoms are null in it: what can stand there can be a
-    string or a number as well.
-    """
-    try:
-        json.loads(sample)
-    except ValueError as error:
-        raise ValueError(
-            f"an access log format that begins with {{ is JSON, and this would not be: {error}"
-        ) from None
+        return "{" + (name[1:].partition("}")[0] or "header") + "}i"
+    if name.swapcase() in _ATOMS:
+        return name.swapcase()
+    if len(name) > 2 and (name.isupper() or "-" in name):
+        return "{" + name + ("}e" if name.isupper() else "}i")
+    near = difflib.get_close_matches(name.lower(), _WORDS, n=1)
+    return _WORDS[near[0]] if near else "r"
 
 
 # --- The log ----------------------------------------------------------------------------
@@ -496,12 +432,9 @@ class _File:
 
     def write(self, data: bytes, start: int) -> int:
         """Write some of what comes after ``start``; return how much."""
-        if self._is_regular:
-            return os.write(self._descriptor, data[start:])
-        # Whole lines, if one fits.
-        end = start + _PIPE_BUF
+        end = len(data) if self._is_regular else start + _PIPE_BUF
         if end < len(data):
-            end = data.rfind(b"\n", start, end) + 1 or end
+            end = data.rfind(b"\n", start, end) + 1 or end  # whole lines, if one fits
         return os.write(self._descriptor, data[start:end])
 
     def close(self) -> None:
@@ -530,21 +463,19 @@ class _Stream:
 
 
 def _open(path: str) -> _File | _Stream | None:
-    """Where lines go; None if there is no standard output."""
+    """Where lines go; None, and said so, if there is no standard output."""
     if path != "-":
         return _File(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
     stream = sys.stdout
     try:
         stream.flush()  # what the program has written comes first
-        descriptor = stream.fileno()
-    except (OSError, ValueError, AttributeError):
-        # None, closed, or without a descriptor.
-        return None if getattr(stream, "closed", stream is None) else _Stream(stream)
-    try:
         # A copy: if somebody closes stdout, its number may become a connection's.
-        return _File(os.dup(descriptor))
-    except OSError:
-        return None
+        return _File(os.dup(stream.fileno()))
+    except (OSError, ValueError, AttributeError):
+        if stream is not None and not getattr(stream, "closed", False):
+            return _Stream(stream)
+    logger.error("there is no standard output for the access log")
+    return None
 
 
 class AccessLog:
@@ -567,7 +498,7 @@ class AccessLog:
 
         # Held while lines are written: one after another, in their order. Taken before _lock.
         self._writing = Lock()
-        self._destination = self._opened()
+        self._destination = _open(self._path)
         self._is_failing = False
         self._is_torn = False  # the first of _lines lacks its beginning, which is written
 
@@ -605,7 +536,7 @@ class AccessLog:
         with self._writing:
             self._flush()
             try:
-                destination = self._opened()
+                destination = _open(self._path)
             except OSError as error:
                 logger.error("the access log %s cannot be opened anew: %s", self._path, error)
                 return
@@ -631,15 +562,8 @@ class AccessLog:
             with self._lock:
                 lost = self._lost + "".join(self._lines).count("\n")
                 self._lines.clear()
-                self._size = 0
         if lost:
             logger.warning("the access log %s is closed; lines lost: %d", self._path, lost)
-
-    def _opened(self) -> _File | _Stream | None:
-        destination = _open(self._path)
-        if destination is None:
-            logger.error("there is no standard output for the access log")
-        return destination
 
     def _flush(self) -> None:
         """With ``_writing`` held."""

@@ -62,9 +62,7 @@ class Connection:
         "then",
     )
 
-    def __init__(
-        self, connection: socket.socket, peer: Any, owner: Any, listener: Any
-    ) -> None:
+    def __init__(self, connection: socket.socket, peer: Any, owner: Any, listener: Any) -> None:
         # For the connection's life.
         self.socket = connection
         self.fd = connection.fileno()
@@ -94,8 +92,16 @@ class Connection:
         self.then = State.HEAD  # what follows FLUSHING
 
     def __str__(self) -> str:
-        """For the log: who, and what for."""
-        return self.owner.describe(self)
+        """For the log: the request line, without the query, and the client."""
+        request, peer = self.request, self.peer
+        if isinstance(peer, tuple) and len(peer) >= 2:
+            host = f"[{peer[0]}]" if ":" in str(peer[0]) else peer[0]
+            who = f"{host}:{peer[1]}"
+        else:
+            who = "a local client"
+        if request is None:
+            return who
+        return f"{request.method} {self.target.partition('?')[0]} from {who}"
 
     # --- Sending: the Channel of a Call -----------------------------------------------------
 

@@ -39,7 +39,17 @@ waiting for a tick."""
 class Member:
     """One thread of the crew. Fields are its own, but where it says otherwise."""
 
-    __slots__ = ("calls", "current", "has_slot", "job", "leads", "tenure", "thread", "wake", "woken")
+    __slots__ = (
+        "calls",
+        "current",
+        "has_slot",
+        "job",
+        "leads",
+        "tenure",
+        "thread",
+        "wake",
+        "woken",
+    )
 
     def __init__(self) -> None:
         self.thread: threading.Thread | None = None

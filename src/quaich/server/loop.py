@@ -16,36 +16,32 @@ A connection that is ``busy`` belongs to the thread that answers it; the leader 
 something came for it (``pending``). All others belong to the leader.
 """
 
-import os
-import socket
 import threading
 from collections import deque
-from time import monotonic, time
+from time import monotonic
 from typing import Any, Final
 
-from quaich.exchange.call import Call, End, PeerGone
+from quaich.exchange.call import Call, End
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
-from quaich.server import refusal
-from quaich.server.access_log import AccessLog, Entry, user_of
 from quaich.server.accepting import Acceptor, Listener
+from quaich.server.access_log import AccessLog
 from quaich.server.clock import Clock
 from quaich.server.connection import RECEIVE_MAX, Connection, State
 from quaich.server.content import Content, ContentInput
 from quaich.server.crew import SHORT_TICK, TICK, Crew, Member
+from quaich.server.ending import RESUME, Ending
 from quaich.server.outbox import Outbox
-from quaich.server.poller import ENDED, READ, WRITE, Poller
+from quaich.server.poller import READ, WRITE, Poller
 from quaich.server.predictor import SLOW, Predictor
-from quaich.server.registry import Connections, peer_name
+from quaich.server.recording import Recorder
+from quaich.server.registry import Connections
 from quaich.settings import Settings
 from quaich.types import WSGIApplication, WSGIEnvironment
 
 logger = SafeLogger("quaich.error")
-
-RESUME: Final = 1 << 20
-"""In the mask of an event: the connection comes back from the thread that answered."""
 
 _HAND_OVER: Final = 0.2
 """Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
@@ -56,13 +52,6 @@ _SWEEP: Final = 0.25  # seconds between two looks at the deadlines
 
 _TURN: Final = 64
 """Requests of one connection that are answered before the others get their turn."""
-
-_DRAIN_MAX: Final = 1024 * 1024
-"""Bytes of unread content that are read for the sake of the next request (H078)."""
-
-_LINGER: Final = 2.0
-"""Seconds for which a connection that is closed over unread bytes is kept, so that the client
-can read its response first (H110). nginx's lingering_timeout is 5, Apache's 2."""
 
 
 Job = tuple[Connection, Request, WSGIEnvironment]
@@ -101,8 +90,7 @@ class Loop:
             ),
             settings.environ.header_map,
         )
-        self._log = access_log
-        self._pid = os.getpid()
+        self._recorder = Recorder(access_log)
         self.connections = Connections(poller)
         self._acceptor = Acceptor(
             listeners, self.connections, poller, settings.listen.worker_connections
@@ -114,10 +102,11 @@ class Loop:
         self._returned: deque[Connection] = deque()  # from threads that answered
         # The leader's:
         self._ready: deque[tuple[int, int]] = deque()  # events that nobody has looked at
+        self._ending = Ending(
+            self.connections, poller, self.timeouts, self.clock, self._recorder, self._ready
+        )
         self._mark = 0.0  # when the present request or event began, or the one before ended
         self._next_sweep = 0.0
-        self._idle_since = 0.0
-        self._closed_door = False
 
     # --- Leading ----------------------------------------------------------------------------
 
@@ -167,8 +156,8 @@ class Loop:
             self._take_back()
             if self._ready:
                 return
-        if self._log is not None:
-            self._log.flush()
+        if self._recorder.is_on:
+            self._recorder.flush()
         if me.has_slot and crew.watcher is None:
             crew.take_slot(me)
         crew.tick = SHORT_TICK if self._predictor.shares else TICK
@@ -192,9 +181,7 @@ class Loop:
             if listener is None:
                 self._ready.append(event)
             else:
-                self._acceptor.accept(
-                    listener, self, self._mark + self.timeouts.header_timeout
-                )
+                self._acceptor.accept(listener, self, self._mark + self.timeouts.header_timeout)
 
     def _take_back(self) -> None:
         """Connections that come back from the threads that answered them."""
@@ -214,7 +201,7 @@ class Loop:
         state = connection.state
         if state is State.FLUSHING:
             connection.pending = connection.pending or bool(mask & READ)
-            self._flush(connection)
+            self._ending.flush(connection)
         elif state is State.HEAD:
             if connection.buffer and mask & RESUME:
                 self._requests(connection, me, begun=False)
@@ -223,9 +210,9 @@ class Loop:
         elif state is State.CONTENT:
             self._read_content(connection, me)
         elif state is State.DRAINING:
-            self._drain(connection)
+            self._ending.drain(connection)
         elif state is State.LINGERING:
-            self._discard(connection)
+            self._ending.discard(connection)
         if me.leads:
             self._look_again(connection)
 
@@ -267,7 +254,7 @@ class Loop:
             try:
                 head = parse_head(data, start, base, self._options)
             except ProtocolError as error:
-                self._refuse(connection, error, head_only=data.startswith(b"HEAD ", start))
+                self._ending.refuse(connection, error, head_only=data.startswith(b"HEAD ", start))
                 return
             if head is None:
                 break
@@ -291,7 +278,7 @@ class Loop:
                 connection.start = 0
                 connection.deadline = self._mark + self.timeouts.keep_alive
                 if connection.holding:
-                    self._release(connection)
+                    self._ending.release(connection)
                 return
             data, start = connection.buffer, connection.start
         else:
@@ -303,11 +290,9 @@ class Loop:
                 self.timeouts.header_timeout if connection.buffer else self.timeouts.keep_alive
             )
         if connection.holding:
-            self._release(connection)
+            self._ending.release(connection)
 
-    def _gather(
-        self, connection: Connection, request: Request, environ: WSGIEnvironment
-    ) -> bool:
+    def _gather(self, connection: Connection, request: Request, environ: WSGIEnvironment) -> bool:
         """See to a request's content; whether the application can be called."""
         decoder: Any = request.decoder
         data = connection.buffer[connection.start :]
@@ -326,7 +311,7 @@ class Loop:
             connection.content = Content(decoder, self.bodies.body_buffer, self._limit)
             return self._take_content(connection, data)
         except ProtocolError as error:
-            self._refuse(connection, error, head_only=request.method == "HEAD")
+            self._ending.refuse(connection, error, head_only=request.method == "HEAD")
             return False
 
     def _take_content(self, connection: Connection, data: bytes) -> bool:
@@ -367,7 +352,7 @@ class Loop:
             if not self._take_content(connection, data):
                 return
         except ProtocolError as error:
-            self._refuse(connection, error, head_only=request.method == "HEAD")
+            self._ending.refuse(connection, error, head_only=request.method == "HEAD")
             return
         if self._dispatch(connection, request, environ, me):
             self._requests(connection, me, begun=False)
@@ -378,14 +363,16 @@ class Loop:
         self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
     ) -> bool:
         """Have a request answered; whether this thread may go on with the connection."""
-        if not me.has_slot and not self.crew.take_slot(me) and self._enqueue(
-            connection, request, environ, me
+        if (
+            not me.has_slot
+            and not self.crew.take_slot(me)
+            and self._enqueue(connection, request, environ, me)
         ):
             return False
         shares = self._predictor.shares
         me.current = connection
         if shares and self._predictor.share(request.method, connection.target) > _HAND_OVER:
-            self._unhold(connection)
+            self._ending.unhold(connection)
             if self.crew.step_down(me):
                 self.do(me, (connection, request, environ))
                 return False
@@ -403,8 +390,8 @@ class Loop:
         self._mark = now = monotonic()
         if shares or now - started > SLOW:
             self._predictor.record(request.method, connection.target, now - started)
-        if self._log is not None:
-            self._log_access(connection, call, environ, now - started)
+        if self._recorder.is_on:
+            self._recorder.answered(connection, call, environ, now - started)
         if (
             call.end is End.PERSISTS
             and connection.content is None
@@ -412,13 +399,13 @@ class Loop:
             and (connection.outbox is None or connection.holding)
         ):
             return True
-        return self._settle(connection, call)
+        return self._ending.settle(connection, call)
 
     def _enqueue(
         self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
     ) -> bool:
         """Leave the request to a thread that has a slot; False if this one has, by now."""
-        self._unhold(connection)
+        self._ending.unhold(connection)
         connection.busy = True
         if self.crew.enqueue(me, (connection, request, environ)):
             return True
@@ -440,10 +427,10 @@ class Loop:
         back."""
         seconds = monotonic() - started
         self._predictor.record(call.request.method, connection.target, seconds)
-        if self._log is not None:
-            self._log_access(connection, call, environ, seconds)
-        self._unhold(connection)
-        self._settle(connection, call)
+        if self._recorder.is_on:
+            self._recorder.answered(connection, call, environ, seconds)
+        self._ending.unhold(connection)
+        self._ending.settle(connection, call)
         with self.crew.mutex:
             if connection.state is State.CLOSED:
                 return
@@ -457,7 +444,7 @@ class Loop:
         """The thread that answers this connection leads no more (under the crew's mutex)."""
         connection.busy = True
         # What was to go out together with this response has waited long enough (S81).
-        self._unhold(connection)
+        self._ending.unhold(connection)
 
     def about_to_wait(self, connection: Connection) -> bool:
         """The calling thread, which answers this connection, is about to wait for its peer;
@@ -467,168 +454,6 @@ class Loop:
             return not self.crew.ended
         return self.crew.step_down(leader)
 
-    # --- After a response -----------------------------------------------------------------------
-
-    def _settle(self, connection: Connection, call: Call) -> bool:
-        """What becomes of a connection after a call; whether its next request may be read."""
-        connection.drop_content()
-        unread, connection.stream = connection.stream, None
-        if unread is not None and unread.ended:
-            connection.buffer, connection.start = unread.decoder.excess, 0
-            unread = None
-        end = call.end
-        linger = unread is not None or bool(connection.buffer)
-        if end is End.REFUSED:
-            self._apologise(connection, call, linger)
-            return False
-        if end is End.GONE or (end is End.ABORTED and not call.delimited):
-            if end is End.ABORTED:
-                self.connections.reset(connection)
-            self.connections.close(connection)
-            return False
-        if unread is not None and unread.decoder.wanted > _DRAIN_MAX:
-            end = End.CLOSES
-        if end is End.PERSISTS:
-            connection.then = State.HEAD if unread is None else State.DRAINING
-            connection.stream = unread
-        else:
-            # A response that is broken off ends before its length or its last chunk.
-            connection.then = State.LINGERING if linger else State.CLOSED
-        connection.state = State.FLUSHING
-        self._flush(connection)
-        return connection.state is State.HEAD
-
-    def _flush(self, connection: Connection) -> None:
-        """Send what is left of a response; once that is done, what follows."""
-        outbox = connection.outbox
-        now = monotonic()
-        try:
-            if not connection.flush():
-                self.poller.want_write(connection.fd)
-                connection.deadline = now + self.timeouts.write_timeout
-                connection.mark = outbox.total if outbox is not None else 0
-                return
-        except PeerGone:
-            self.connections.close(connection)
-            return
-        connection.outbox = None
-        then = connection.then
-        if then is State.HEAD:
-            connection.state = then
-            connection.deadline = now + self.timeouts.keep_alive
-        elif then is State.DRAINING:
-            connection.state = then
-            connection.deadline = now + _LINGER
-            connection.mark = _DRAIN_MAX
-            connection.pending = True
-        else:
-            self._end(connection, linger=then is State.LINGERING)
-
-    def _unhold(self, connection: Connection) -> None:
-        """Send the responses that were gathered, before something that may take long."""
-        if connection.holding:
-            connection.holding = False
-            try:
-                if not connection.flush():
-                    self.poller.want_write(connection.fd)
-            except PeerGone:
-                pass  # the next response finds out
-
-    def _release(self, connection: Connection) -> None:
-        """Send the responses that were gathered; there are no more of them."""
-        connection.holding = False
-        connection.then = State.HEAD
-        connection.state = State.FLUSHING
-        self._flush(connection)
-
-    def _end(self, connection: Connection, linger: bool) -> None:
-        """Close a connection whose last response has been sent; with ``linger``, once the
-        client has had a chance to read it (H110)."""
-        if linger:
-            try:
-                connection.socket.shutdown(socket.SHUT_WR)
-            except OSError:
-                linger = False
-        if not linger:
-            self.connections.close(connection)
-            return
-        connection.state = State.LINGERING
-        connection.buffer = b""
-        connection.deadline = monotonic() + _LINGER
-        connection.pending = True
-
-    def _refuse(self, connection: Connection, error: ProtocolError, head_only: bool) -> None:
-        """Answer a request that breaks a rule; the connection ends with it (H109)."""
-        logger.debug("%s: %s", connection, error)
-        connection.drop_content()
-        self._send_last(
-            connection, refusal.refusal(error, self.clock.fields(), head_only=head_only), True
-        )
-        if self._log is not None:
-            request = connection.request
-            target = connection.target if request is not None else None
-            status = f"{error.status} refused"
-            self._write_log(connection, request, target, status, [], {}, 0, 0.0)
-
-    def _apologise(self, connection: Connection, call: Call, linger: bool) -> None:
-        """Answer for an application that failed before it had answered."""
-        head_only = call.request.method == "HEAD"
-        fields = self.clock.fields()
-        if call.refusal is not None:
-            response = refusal.refusal(call.refusal, fields, head_only=head_only)
-        else:
-            response = refusal.failure(fields, head_only=head_only)
-        self._send_last(connection, response, linger)
-
-    def _send_last(self, connection: Connection, response: bytes, linger: bool) -> None:
-        connection.then = State.LINGERING if linger else State.CLOSED
-        connection.holding = False
-        connection.state = State.FLUSHING
-        try:
-            connection.send(response)
-        except PeerGone:
-            self.connections.close(connection)
-            return
-        self._flush(connection)
-
-    def _drain(self, connection: Connection) -> None:
-        """Read what the application has not read of the content, up to a limit (H078)."""
-        connection.pending = False
-        decoder = connection.stream.decoder
-        data, connection.buffer, connection.start = connection.buffer, b"", 0
-        try:
-            data = data or connection.receive(RECEIVE_MAX)
-            decoder.feed(data)
-        except BlockingIOError:
-            return
-        except (OSError, ProtocolError):
-            self._end(connection, linger=True)
-            return
-        connection.mark -= len(data)
-        if decoder.done and decoder.fault is None:
-            connection.stream = None
-            connection.buffer = decoder.excess
-            connection.state = State.HEAD
-            connection.deadline = self._mark + self.timeouts.keep_alive
-            self._ready.append((connection.fd, RESUME | READ))
-        elif not data or connection.mark < 0 or decoder.fault is not None:
-            self._end(connection, linger=True)
-        else:
-            connection.pending = True
-
-    def _discard(self, connection: Connection) -> None:
-        """Read and drop what a client still sends, until it has seen the end."""
-        connection.pending = False
-        try:
-            if connection.receive(RECEIVE_MAX):
-                connection.pending = True
-                return
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        self.connections.close(connection)
-
     # --- Time -----------------------------------------------------------------------------------
 
     def _sweep(self, now: float) -> None:
@@ -636,10 +461,10 @@ class Loop:
         self._acceptor.maybe_resume(now)
         for connection in self.connections.overdue(now):
             state = connection.state
-            if state is State.HEAD and connection.buffer or state is State.CONTENT:
+            if (state is State.HEAD and connection.buffer) or state is State.CONTENT:
                 what = "request" if state is State.CONTENT else "head"
                 error = ProtocolError("H010", 408, f"the {what} was not complete in time")
-                self._refuse(connection, error, head_only=False)
+                self._ending.refuse(connection, error, head_only=False)
             elif state is State.FLUSHING and connection.outbox is not None:
                 if connection.outbox.total == connection.mark:
                     logger.debug("%s: the client reads nothing", connection)
@@ -686,54 +511,3 @@ class Loop:
         for connection in list(self.connections.by_fd.values()):
             self.connections.reset(connection)
         self.poller.close()
-
-    def describe(self, connection: Connection) -> str:
-        """A connection in the log: the request line, without its query, and the client."""
-        method = connection.request.method if connection.request is not None else "-"
-        return f"{method} {connection.target.partition('?')[0] or '-'} from " + peer_name(
-            connection.peer
-        )
-
-    # --- The access log ---------------------------------------------------------------------
-
-    def _log_access(
-        self, connection: Connection, call: Call, environ: WSGIEnvironment, seconds: float
-    ) -> None:
-        request = call.request
-        status = None if call.section is None else call.status
-        if call.end is End.REFUSED:
-            status = str(500 if call.refusal is None else call.refusal.status)
-        headers = [] if call.section is None else call.section[0]
-        self._write_log(
-            connection, request, connection.target, status, headers, environ, call.content_sent,
-            seconds,
-        )  # fmt: skip
-
-    def _write_log(
-        self,
-        connection: Connection,
-        request: Request | None,
-        target: str | None,
-        status: str | None,
-        headers: list[tuple[str, str]],
-        environ: WSGIEnvironment,
-        size: int,
-        seconds: float,
-    ) -> None:
-        peer = connection.peer
-        self._log.write(
-            Entry(
-                remote_addr=str(peer[0]) if isinstance(peer, tuple) else "",
-                user=user_of(environ),
-                time=time() - seconds,
-                method=request.method if request is not None else None,
-                target=target,
-                protocol=request.version if request is not None else None,
-                status=status,
-                headers=headers,
-                environ=environ,
-                size=size,
-                duration=seconds,
-                pid=self._pid,
-            )
-        )

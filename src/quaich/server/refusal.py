@@ -18,9 +18,7 @@ def refusal(error: ProtocolError, origin_fields: str, *, head_only: bool = False
 
 def failure(origin_fields: str, *, head_only: bool = False) -> bytes:
     """The response to a request for which the application failed."""
-    return _response(
-        500, "The application failed. Its log says more.\n", origin_fields, head_only
-    )
+    return _response(500, "The application failed. Its log says more.\n", origin_fields, head_only)
 
 
 def unavailable(origin_fields: str) -> bytes:

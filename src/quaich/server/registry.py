@@ -3,7 +3,6 @@
 import socket
 import struct
 from collections.abc import Iterator
-from typing import Any
 
 from quaich.exchange.call import PeerGone
 from quaich.server.connection import Connection, State
@@ -93,11 +92,3 @@ class Connections:
 def _by_age(item: tuple[float, Connection]) -> tuple[bool, float]:
     deadline, connection = item
     return bool(connection.buffer), deadline
-
-
-def peer_name(peer: Any) -> str:
-    """An address as text, for the log."""
-    if isinstance(peer, tuple) and len(peer) >= 2:
-        host = f"[{peer[0]}]" if ":" in str(peer[0]) else peer[0]
-        return f"{host}:{peer[1]}"
-    return "a local client"

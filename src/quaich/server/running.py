@@ -1,8 +1,8 @@
 """A server as a process: logs, signals, and the words that are said meanwhile.
 
-    serve               an application, until a signal
-      Stopping            SIGTERM, SIGINT: noted, the second one ends the process
-      run                 "Listening on …", and what follows a signal
+serve               an application, until a signal
+  Stopping            SIGTERM, SIGINT: noted, the second one ends the process
+  run                 "Listening on …", and what follows a signal
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from quaich.server.access_log import AccessLog, compile_format
 from quaich.server.server import Server
-from quaich.settings import Logs, Settings, SettingError, from_keywords, merge
+from quaich.settings import Logs, SettingError, Settings, from_keywords, merge
 from quaich.types import WSGIApplication
 
 QUICK: Final = 2.0

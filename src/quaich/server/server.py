@@ -1,18 +1,17 @@
 """The server as a whole: its sockets, its life and its end.
 
-    with Server(app, bind="127.0.0.1:0") as server:
-        httpx.get(server.url)
+with Server(app, bind="127.0.0.1:0") as server:
+    httpx.get(server.url)
 """
 
-import os
 import socket
 import threading
 from typing import Any, Final
 
 from quaich.exchange.environ import listener_environ
 from quaich.exchange.log import SafeLogger
-from quaich.server.access_log import AccessLog
 from quaich.server.accepting import Listener
+from quaich.server.access_log import AccessLog
 from quaich.server.listening import address_of, open_listener
 from quaich.server.loop import Loop
 from quaich.server.poller import open_poller

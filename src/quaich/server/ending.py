@@ -1,0 +1,215 @@
+"""How a response ends, and what becomes of its connection: the next request, or the end.
+
+    Ending.settle         after a call: by how it ended (quaich.exchange.call.End)
+      flush                 what is left is sent, as the peer takes it; then what follows
+      drain                 what the application left of the content is read, within limits
+      end                   the connection is closed, at once or
+      discard                 once the client has read its response
+    Ending.refuse         a request that breaks a rule, instead of a call
+
+Called by the thread that owns the connection.
+"""
+
+import socket
+from collections import deque
+from time import monotonic
+from typing import Final
+
+from quaich.exchange.call import Call, End, PeerGone
+from quaich.exchange.log import SafeLogger
+from quaich.protocol.errors import ProtocolError
+from quaich.server import refusal
+from quaich.server.clock import Clock
+from quaich.server.connection import RECEIVE_MAX, Connection, State
+from quaich.server.poller import READ, Poller
+from quaich.server.recording import Recorder
+from quaich.server.registry import Connections
+from quaich.settings import Timeouts
+
+logger = SafeLogger("quaich.error")
+
+RESUME: Final = 1 << 20
+"""In the mask of an event: look at the buffer first, something is in it."""
+
+DRAIN_MAX: Final = 1024 * 1024
+"""Bytes of unread content that are read for the sake of the next request (H078)."""
+
+LINGER: Final = 2.0
+"""Seconds for which a connection that is closed over unread bytes is kept, so that the client
+can read its response first (H110). nginx's lingering_timeout is 5, Apache's 2."""
+
+
+class Ending:
+    """See the module. ``ready``: the leader's events, to which this may add."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        poller: Poller,
+        timeouts: Timeouts,
+        clock: Clock,
+        recorder: Recorder,
+        ready: deque[tuple[int, int]],
+    ) -> None:
+        self._connections = connections
+        self._poller = poller
+        self._timeouts = timeouts
+        self._clock = clock
+        self._recorder = recorder
+        self._ready = ready
+
+    def settle(self, connection: Connection, call: Call) -> bool:
+        """What becomes of a connection after a call; whether its next request may be read."""
+        connection.drop_content()
+        unread, connection.stream = connection.stream, None
+        if unread is not None and unread.ended:
+            connection.buffer, connection.start = unread.decoder.excess, 0
+            unread = None
+        end = call.end
+        linger = unread is not None or bool(connection.buffer)
+        if end is End.REFUSED:
+            self._apologise(connection, call, linger)
+            return False
+        if end is End.GONE or (end is End.ABORTED and not call.delimited):
+            if end is End.ABORTED:
+                self._connections.reset(connection)
+            self._connections.close(connection)
+            return False
+        if unread is not None and unread.decoder.wanted > DRAIN_MAX:
+            end = End.CLOSES
+        if end is End.PERSISTS:
+            connection.then = State.HEAD if unread is None else State.DRAINING
+            connection.stream = unread
+        else:
+            # A response that is broken off ends before its length or its last chunk.
+            connection.then = State.LINGERING if linger else State.CLOSED
+        connection.state = State.FLUSHING
+        self.flush(connection)
+        return connection.state is State.HEAD
+
+    def flush(self, connection: Connection) -> None:
+        """Send what is left of a response; once that is done, what follows."""
+        outbox = connection.outbox
+        now = monotonic()
+        try:
+            if not connection.flush():
+                self._poller.want_write(connection.fd)
+                connection.deadline = now + self._timeouts.write_timeout
+                connection.mark = outbox.total if outbox is not None else 0
+                return
+        except PeerGone:
+            self._connections.close(connection)
+            return
+        connection.outbox = None
+        then = connection.then
+        if then is State.HEAD:
+            connection.state = then
+            connection.deadline = now + self._timeouts.keep_alive
+        elif then is State.DRAINING:
+            connection.state = then
+            connection.deadline = now + LINGER
+            connection.mark = DRAIN_MAX
+            connection.pending = True
+        else:
+            self.end(connection, linger=then is State.LINGERING)
+
+    def unhold(self, connection: Connection) -> None:
+        """Send the responses that were gathered, before something that may take long."""
+        if connection.holding:
+            connection.holding = False
+            try:
+                if not connection.flush():
+                    self._poller.want_write(connection.fd)
+            except PeerGone:
+                pass  # the next response finds out
+
+    def release(self, connection: Connection) -> None:
+        """Send the responses that were gathered; there are no more of them."""
+        connection.holding = False
+        connection.then = State.HEAD
+        connection.state = State.FLUSHING
+        self.flush(connection)
+
+    def end(self, connection: Connection, linger: bool) -> None:
+        """Close a connection whose last response has been sent; with ``linger``, once the
+        client has had a chance to read it (H110)."""
+        if linger:
+            try:
+                connection.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                linger = False
+        if not linger:
+            self._connections.close(connection)
+            return
+        connection.state = State.LINGERING
+        connection.buffer = b""
+        connection.deadline = monotonic() + LINGER
+        connection.pending = True
+
+    def refuse(self, connection: Connection, error: ProtocolError, head_only: bool) -> None:
+        """Answer a request that breaks a rule; the connection ends with it (H109)."""
+        logger.debug("%s: %s", connection, error)
+        connection.drop_content()
+        self._send_last(
+            connection, refusal.refusal(error, self._clock.fields(), head_only=head_only), True
+        )
+        self._recorder.refused(connection, error)
+
+    def _apologise(self, connection: Connection, call: Call, linger: bool) -> None:
+        """Answer for an application that failed before it had answered."""
+        head_only = call.request.method == "HEAD"
+        fields = self._clock.fields()
+        if call.refusal is not None:
+            response = refusal.refusal(call.refusal, fields, head_only=head_only)
+        else:
+            response = refusal.failure(fields, head_only=head_only)
+        self._send_last(connection, response, linger)
+
+    def _send_last(self, connection: Connection, response: bytes, linger: bool) -> None:
+        connection.then = State.LINGERING if linger else State.CLOSED
+        connection.holding = False
+        connection.state = State.FLUSHING
+        try:
+            connection.send(response)
+        except PeerGone:
+            self._connections.close(connection)
+            return
+        self.flush(connection)
+
+    def drain(self, connection: Connection) -> None:
+        """Read what the application has not read of the content, up to a limit (H078)."""
+        connection.pending = False
+        decoder = connection.stream.decoder
+        data, connection.buffer, connection.start = connection.buffer, b"", 0
+        try:
+            data = data or connection.receive(RECEIVE_MAX)
+            decoder.feed(data)
+        except BlockingIOError:
+            return
+        except (OSError, ProtocolError):
+            self.end(connection, linger=True)
+            return
+        connection.mark -= len(data)
+        if decoder.done and decoder.fault is None:
+            connection.stream = None
+            connection.buffer = decoder.excess
+            connection.state = State.HEAD
+            connection.deadline = monotonic() + self._timeouts.keep_alive
+            self._ready.append((connection.fd, RESUME | READ))
+        elif not data or connection.mark < 0 or decoder.fault is not None:
+            self.end(connection, linger=True)
+        else:
+            connection.pending = True
+
+    def discard(self, connection: Connection) -> None:
+        """Read and drop what a client still sends, until it has seen the end."""
+        connection.pending = False
+        try:
+            if connection.receive(RECEIVE_MAX):
+                connection.pending = True
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._connections.close(connection)
