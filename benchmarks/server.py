@@ -9,6 +9,7 @@ What is measured and how: the package ``benchmarks.servers``.
 
 It needs Linux, two cores, wrk, and a package index when it is first run; the peers go into a
 virtualenv under build/. To give it other cores than the first and the last: taskset -c 2,3.
+The exit status is 1 if Quaich did not answer everything rightly, 2 if nothing can be measured.
 """
 
 import argparse
@@ -23,9 +24,14 @@ if not __package__:  # started as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.servers.chart import draw
-from benchmarks.servers.comparison import compare, judge
+from benchmarks.servers.comparison import compare, judge, own_faults
 from benchmarks.servers.environment import EnvironmentFailure, prepare
-from benchmarks.servers.measuring import MeasuringFailure, choose_cores, measure_all
+from benchmarks.servers.measuring import (
+    MeasuringFailure,
+    choose_cores,
+    forecast_minutes,
+    measure_all,
+)
 from benchmarks.servers.peers import PEERS, QUAICH
 from benchmarks.servers.report import as_data, describe_machine, format_report
 from benchmarks.servers.workloads import WORKLOADS
@@ -42,9 +48,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds",
         type=_at_least_one,
-        default=5,
+        default=3,
         metavar="N",
-        help="of one measurement, default 5",
+        help="of one measurement, default 3",
     )
     parser.add_argument(
         *("--only",),
@@ -108,22 +114,25 @@ def main() -> int:
         choose_cores()
         environment = prepare(arguments.python, servers, arguments.install)
         present = [server for server in servers if server.name not in environment.absent]
+        minutes = forecast_minutes(present, workloads, arguments.rounds, arguments.seconds)
+        print(f"This takes about {minutes} min.", file=sys.stderr)
         outcome = measure_all(present, workloads, environment, arguments.rounds, arguments.seconds)
     except (EnvironmentFailure, MeasuringFailure) as failure:
         print(f"server.py: {failure}", file=sys.stderr)
         return 2
     rows = compare(outcome)
     verdicts = judge(rows)
-    print(format_report(rows, verdicts, environment, outcome))
+    machine = describe_machine(environment, outcome)
+    print(format_report(rows, verdicts, machine, environment, outcome))
     if arguments.json is not None:
-        data = as_data(rows, verdicts, environment, outcome, servers)
-        data["settings"] = {"rounds": arguments.rounds, "seconds": arguments.seconds}
+        data = as_data(rows, verdicts, machine, environment, outcome, servers)
         arguments.json.write_text(json.dumps(data, indent=2) + "\n", "utf-8")
     if arguments.svg is not None:
-        machine = describe_machine(environment, outcome)
         caption = f"{machine['cpu']}, {machine['python']}, {machine['date'][:10]}"
         arguments.svg.write_text(draw(rows, caption), "utf-8")
-    return 130 if outcome.interrupted else 0
+    if outcome.interrupted:
+        return 128 + signal.SIGINT
+    return 1 if own_faults(outcome) else 0
 
 
 if __name__ == "__main__":

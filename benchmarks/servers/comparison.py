@@ -28,9 +28,9 @@ class Medians(NamedTuple):
     rounds: int
     cpu: float
     rate: float
-    p50: float
-    p99: float
-    p999: float
+    p50: float | None
+    p99: float | None
+    p999: float | None
     memory: float
     server_busy: float
     load_busy: float
@@ -111,6 +111,10 @@ def medians(samples: Sequence[Sample]) -> Medians:
     def middle(figure: Callable[[Sample], float]) -> float:
         return statistics.median(figure(sample) for sample in samples)
 
+    def percentile(figure: Callable[[Sample], float | None]) -> float | None:
+        known = [value for value in map(figure, samples) if value is not None]
+        return statistics.median(known) if known else None
+
     errors: Counter[str] = Counter()
     for sample in samples:
         errors.update(sample.errors)
@@ -120,9 +124,9 @@ def medians(samples: Sequence[Sample]) -> Medians:
         rounds=len(samples),
         cpu=middle(lambda sample: sample.cpu),
         rate=middle(lambda sample: sample.rate),
-        p50=middle(lambda sample: sample.p50),
-        p99=middle(lambda sample: sample.p99),
-        p999=middle(lambda sample: sample.p999),
+        p50=percentile(lambda sample: sample.p50),
+        p99=percentile(lambda sample: sample.p99),
+        p999=percentile(lambda sample: sample.p999),
         memory=middle(lambda sample: sample.memory),
         server_busy=middle(lambda sample: sample.server_busy),
         load_busy=middle(lambda sample: sample.load_busy),
@@ -145,6 +149,20 @@ def _ratios(
         if values:
             ratios[name] = Ratio(statistics.median(values), min(values), max(values))
     return ratios
+
+
+def own_faults(outcome: Outcome) -> list[str]:
+    """What Quaich did not do, or lost under load: it has to be nothing."""
+    faults = [
+        f"{workload}: {reason}"
+        for (workload, server, _), reason in outcome.faults.items()
+        if server == QUAICH.name
+    ]
+    for sample in outcome.samples:
+        if sample.server == QUAICH.name and sample.errors:
+            counts = ", ".join(f"{count} {kind} errors" for kind, count in sample.errors.items())
+            faults.append(f"{sample.workload}, round {sample.round + 1}: {counts}")
+    return faults
 
 
 # --- Goals ------------------------------------------------------------------------------

@@ -21,6 +21,12 @@ def fastwsgi(application: Any, port: int) -> None:
     importlib.import_module("fastwsgi").run(application, HOST, port)
 
 
+def fastwsgi_nodelay(application: Any, port: int) -> None:
+    module = importlib.import_module("fastwsgi")
+    module.server.tcp_nodelay = 1
+    module.run(application, HOST, port)
+
+
 def cheroot(application: Any, port: int) -> None:
     server = importlib.import_module("cheroot.wsgi").Server(
         (HOST, port), application, numthreads=THREADS, max=THREADS, request_queue_size=1024
@@ -32,6 +38,7 @@ def cheroot(application: Any, port: int) -> None:
 LAUNCHERS: dict[str, Callable[[Any, int], None]] = {
     "bjoern": bjoern,
     "fastwsgi": fastwsgi,
+    "fastwsgi-nodelay": fastwsgi_nodelay,
     "cheroot": cheroot,
 }
 

@@ -24,9 +24,9 @@ class Load:
     requests: int  # that were answered, with whatever status
     seconds: float
     bytes: int
-    p50: float  # microseconds
-    p99: float
-    p999: float
+    p50: float | None  # microseconds; None: wrk has no right figure for these requests
+    p99: float | None
+    p999: float | None
     errors: dict[str, int]  # of sockets, statuses from 400, timeouts; no zeros
     busy: float  # share of wrk's core that wrk had; near 1 wrk was the slower side
 
@@ -51,6 +51,9 @@ def run_wrk(port: int, workload: Workload, seconds: int) -> Load:
         raise LoadError(f"wrk: {lines[-1]} (exit status {run.returncode})")
     found = json.loads(figures[0])
     elapsed = found["microseconds"] / 1e6
+    if workload.pipelined > 1:
+        # wrk takes the time of all of them together, and corrects it by the interval of one.
+        found.update(p50=None, p99=None, p999=None)
     return Load(
         requests=found["requests"],
         seconds=elapsed,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.servers import applications
-from benchmarks.servers.answers import WrongAnswer, check
+from benchmarks.servers.answers import ENDS_BY_CLOSING, WrongAnswer, check
 from benchmarks.servers.environment import CHECKOUT, Environment
 from benchmarks.servers.load import LoadError, run_wrk
 from benchmarks.servers.peers import Server, Variant
@@ -26,6 +26,7 @@ from benchmarks.servers.process import StartError, free_port, on_core, started
 from benchmarks.servers.workloads import Workload
 
 WARM_UP_SECONDS: Final = 1
+START_AND_CHECK_SECONDS: Final = 1  # about; for the forecast alone
 
 
 class MeasuringFailure(Exception):
@@ -63,9 +64,9 @@ class Sample:
     requests: int
     cpu: float  # of the server, per request
     rate: float  # requests per second
-    p50: float
-    p99: float
-    p999: float
+    p50: float | None  # None: wrk has none
+    p99: float | None
+    p999: float | None
     memory: int  # bytes, at the peak
     server_busy: float
     load_busy: float
@@ -75,10 +76,12 @@ class Sample:
 
 @dataclass
 class Outcome:
+    rounds: int
+    seconds: int  # of a measurement
     cores: Cores
     iterations: int  # of applications.spin, in the workload of CPU
     samples: list[Sample] = field(default_factory=list)
-    # (workload, server, variant) → why there are no samples, or no more
+    # (workload, server, variant) → why there are no samples, or fewer than rounds
     faults: dict[tuple[str, str, str], str] = field(default_factory=dict)
     interrupted: bool = False
 
@@ -102,7 +105,7 @@ def measure_all(
     cores = choose_cores()
     applications.FILE.parent.mkdir(parents=True, exist_ok=True)
     applications.FILE.write_bytes(applications.MEBIBYTE)
-    outcome = Outcome(cores, _calibrate(environment, cores.server))
+    outcome = Outcome(rounds, seconds, cores, _calibrate(environment, cores.server))
     variables = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -112,9 +115,10 @@ def measure_all(
     conditions = Conditions(environment.python, cores, seconds, variables)
     try:
         with on_core(cores.load):
-            for number, workload, candidate in _turns(servers, workloads, rounds):
+            for number, workload, candidate in turns(servers, workloads, rounds):
                 key = (workload.name, candidate.server.name, candidate.variant.name)
-                if key not in outcome.faults:
+                measured = any(key == (s.workload, s.server, s.variant) for s in outcome.samples)
+                if measured or key not in outcome.faults:
                     _show_progress(f"round {number + 1} of {rounds}: {', '.join(key)}")
                     try:
                         outcome.samples.append(measure(candidate, workload, number, conditions))
@@ -127,7 +131,14 @@ def measure_all(
     return outcome
 
 
-def _turns(
+def forecast_minutes(
+    servers: Sequence[Server], workloads: Sequence[Workload], rounds: int, seconds: int
+) -> int:
+    count = sum(1 for _ in turns(servers, workloads, rounds))
+    return 1 + count * (seconds + WARM_UP_SECONDS + START_AND_CHECK_SECONDS) // 60
+
+
+def turns(
     servers: Sequence[Server], workloads: Sequence[Workload], rounds: int
 ) -> Iterator[tuple[int, Workload, Candidate]]:
     """Who is measured after whom. Every round begins with another candidate."""
@@ -177,6 +188,9 @@ def _measure(
                 raise LoadError(f"the server ended under load: {running.last_words()}")
             if not load.requests:
                 raise LoadError(f"nothing was answered in {conditions.seconds} s of load")
+    errors = load.errors
+    if note == ENDS_BY_CLOSING:
+        errors = {kind: count for kind, count in errors.items() if kind != "read"}
     return Sample(
         workload=workload.name,
         server=server.name,
@@ -191,7 +205,7 @@ def _measure(
         memory=memory,
         server_busy=cpu / load.seconds,
         load_busy=load.busy,
-        errors=load.errors,
+        errors=errors,
         note=note,
     )
 

@@ -13,6 +13,12 @@ THREADS: Final = 32
 
 APPLICATIONS: Final = "benchmarks.servers.applications"
 
+# The workloads in which no request sleeps.
+_AWAKE: Final = (
+    *("minimal", "browser", "visitors", "post", "stream", "block", "file", "cpu"),
+    *("thousand", "pipelining"),
+)
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -59,7 +65,7 @@ QUAICH: Final = Server(
 
 _GRANIAN: Final = (
     *("{bin}/granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"),
-    *("--workers", "1", "--no-ws"),
+    *("--workers", "1"),
 )
 
 PEERS: Final = (
@@ -72,7 +78,9 @@ PEERS: Final = (
                 f"{THREADS} threads",
                 (*_GRANIAN, "--blocking-threads", str(THREADS), "{application}"),
             ),
-            Variant("1 thread", (*_GRANIAN, "--blocking-threads", "1", "{application}")),
+            Variant(
+                "1 thread", (*_GRANIAN, "--blocking-threads", "1", "{application}"), only=_AWAKE
+            ),
         ),
     ),
     Server(
@@ -104,6 +112,14 @@ PEERS: Final = (
                     *("{python}", "-m", "benchmarks.servers.launch"),
                     *("fastwsgi", "{port}", "{application}"),
                 ),
+            ),
+            Variant(
+                "1 thread, tcp_nodelay",
+                (
+                    *("{python}", "-m", "benchmarks.servers.launch"),
+                    *("fastwsgi-nodelay", "{port}", "{application}"),
+                ),
+                only=("pipelining",),  # which waits for acknowledgements without
             ),
         ),
         also=("setuptools<81",),  # for pkg_resources

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.servers.comparison import Goal, Medians, Ratio, Row, Verdict
+from benchmarks.servers.comparison import Goal, Medians, Ratio, Row, Verdict, own_faults
 from benchmarks.servers.environment import Environment
 from benchmarks.servers.measuring import Outcome
 from benchmarks.servers.peers import PEERS, QUAICH, Server
@@ -23,15 +23,26 @@ TITLE_WIDTH = max(len(workload.title) for workload in BY_NAME.values()) + 2
 
 
 def format_report(
-    rows: Sequence[Row], verdicts: Sequence[Verdict], environment: Environment, outcome: Outcome
+    rows: Sequence[Row],
+    verdicts: Sequence[Verdict],
+    machine: dict[str, Any],
+    environment: Environment,
+    outcome: Outcome,
 ) -> str:
-    parts = [_format_machine(describe_machine(environment, outcome))]
+    parts = [_format_machine(machine)]
     if outcome.interrupted:
         parts.append("Interrupted: what was measured until then.")
+    faults = own_faults(outcome)
+    if faults:
+        parts.append("\n  ".join(["Faults of Quaich", *faults]))
     if any(row.cpu for row in rows):
         parts += [format_ratios(rows), format_goals(verdicts)]
     else:
         parts.append("No ratios: there are no figures of Quaich together with a peer's.")
+    parts.append(
+        "Figures, medians of the rounds. CPU us: of the server, per request. MiB: at the peak, of "
+        "all its\nprocesses. core, wrk: how busy the server's core and wrk's were with them."
+    )
     parts += [format_figures(row) for row in rows]
     remarks = format_remarks(rows, environment, outcome)
     if remarks:
@@ -97,12 +108,17 @@ def format_figures(row: Row) -> str:
     for found in sorted(row.medians.values(), key=lambda found: found.cpu):
         lines += [
             f"  {f'{found.server} ({found.variant})':{TITLE_WIDTH - 2}}"
-            f"{found.cpu:9.1f}{found.rate:9.0f}{found.p50 / 1e3:9.2f}{found.p99 / 1e3:9.2f}"
-            f"{found.p999 / 1e3:10.2f}{found.memory / 2**20:7.0f}"
+            f"{found.cpu:9.1f}{found.rate:9.0f}{_milliseconds(found.p50):>9}"
+            f"{_milliseconds(found.p99):>9}{_milliseconds(found.p999):>10}"
+            f"{found.memory / 2**20:7.0f}"
             f"{found.server_busy:6.0%}{found.load_busy:6.0%}{_format_troubles(found)}"
         ]
     lines += [f"  {server}: {reason}" for server, reason in row.faults.items()]
     return "\n".join(lines)
+
+
+def _milliseconds(microseconds: float | None) -> str:
+    return "-" if microseconds is None else format(microseconds / 1e3, ".2f")
 
 
 def _format_troubles(found: Medians) -> str:
@@ -172,12 +188,14 @@ def _wrk_version() -> str:
 def as_data(
     rows: Sequence[Row],
     verdicts: Sequence[Verdict],
+    machine: dict[str, Any],
     environment: Environment,
     outcome: Outcome,
     servers: Sequence[Server],
 ) -> dict[str, Any]:
     return {
-        "machine": describe_machine(environment, outcome),
+        "machine": machine,
+        "settings": {"rounds": outcome.rounds, "seconds": outcome.seconds},
         "iterations": outcome.iterations,
         "interrupted": outcome.interrupted,
         "commands": {

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 import quaich
-from quaich import access_log
 
 SHOP = """
 from typing import Any, Optional
@@ -169,17 +168,22 @@ def signal_handlers() -> Iterator[None]:
 
 
 @pytest.fixture
-def access_logger() -> Iterator[logging.Logger]:
-    """The logger of the access log; what a test changes about it is put back."""
-    logger = access_log.logger()
-    handlers = [*logger.handlers]
-    yield logger
-    for handler in [*logger.handlers]:
-        if handler not in handlers:
+def loggers() -> Iterator[dict[str, logging.Logger]]:
+    """The server's loggers, as in a process that has configured no logging; what a test does to
+    them is undone."""
+    root = logging.getLogger()
+    loggers = {name: logging.getLogger(name) for name in ("quaich.error", "quaich.application")}
+    # pytest's handlers are no configuration of the application's.
+    handlers, root.handlers = root.handlers, []
+    yield loggers
+    root.handlers = handlers
+    for logger in loggers.values():
+        for handler in [*logger.handlers]:
             logger.removeHandler(handler)
             handler.close()
-    logger.disabled = False
-    logger.propagate = True
+        logger.disabled = False
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
 
 
 Command = Callable[..., "AbstractContextManager[subprocess.Popen[str]]"]
@@ -187,7 +191,10 @@ Command = Callable[..., "AbstractContextManager[subprocess.Popen[str]]"]
 
 @pytest.fixture
 def command() -> Command:
-    """``python -m quaich ARGS…`` as a process; what is left of it at the end is killed."""
+    """``python -m quaich ARGS…`` as a process; what is left of it at the end is killed.
+
+    ``variables`` are those of its environment, besides this one's.
+    """
 
     @contextlib.contextmanager
     def start(*args: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
@@ -198,7 +205,9 @@ def command() -> Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ
+            | {"PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"}
+            | options.pop("variables", {}),
             **options,
         ) as process:
             try:

@@ -2,35 +2,47 @@
 
 import errno
 import os
+import socket
 import sys
-from collections.abc import Iterator
+import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
 
 import quaich
-from quaich.cli import habits, main, serving
+from quaich.cli import habits, main
 from quaich.cli.commands import quaich as command
-from quaich.cli.serving import Server
-from quaich.simple_server import demo_app
+from quaich.server import running
+from quaich.server.server import Server
+from quaich.settings import Address, Settings
 
 
 def run(*args: str) -> Result:
     return CliRunner().invoke(command, args)
 
 
+class Served(NamedTuple):
+    """What a command has served: where, with which settings, and its answer to ``GET /``."""
+
+    address: Address
+    settings: Settings
+    content: bytes
+
+
 @pytest.fixture
-def served(
-    monkeypatch: pytest.MonkeyPatch, signal_handlers: None, access_logger: Any
-) -> Iterator[list[Server]]:
-    """The servers that the command would have run, still open."""
-    servers: list[Server] = []
-    monkeypatch.setattr(serving, "serve", servers.append)
-    yield servers
-    for server in servers:
-        server.server_close()
+def served(monkeypatch: pytest.MonkeyPatch, signal_handlers: None, loggers: Any) -> list[Served]:
+    """What was served by the commands, each for one request."""
+    found: list[Served] = []
+
+    def serve_one(server: Server, stopping: object) -> None:
+        server.start()
+        with urllib.request.urlopen(server.url, timeout=10) as response:
+            found.append(Served(server.addresses[0], server.settings, response.read()))
+
+    monkeypatch.setattr(running, "run", serve_one)
+    return found
 
 
 # --- Help and versions -------------------------------------------------------------------
@@ -102,20 +114,19 @@ def test_without_another_module(monkeypatch: pytest.MonkeyPatch) -> None:
         ("hidden:app", "--port=0", "--chdir", "src"),
     ],
 )
-def test_serves(project: Path, served: list[Server], args: tuple[str, ...]) -> None:
+def test_serves(project: Path, served: list[Served], args: tuple[str, ...]) -> None:
     result = run(*args)
     assert (result.exit_code, result.output) == (0, "")
-    (server,) = served
-    application: Any = server.get_app()
-    assert application({}, lambda status, headers: None) == [b"shop"]
-    assert server.address.host == "127.0.0.1"
-    assert server.address.port != 0
+    ((address, _, content),) = served
+    assert content == b"shop"
+    assert address.host == "127.0.0.1"
+    assert address.port != 0
 
 
 @pytest.mark.live
 @pytest.mark.parametrize(("args", "host"), [((), "0.0.0.0"), (("--port", "0"), "127.0.0.1")])
 def test_a_variable_counts_unless_the_command_line_says_else(
-    served: list[Server], args: tuple[str, ...], host: str
+    served: list[Served], args: tuple[str, ...], host: str
 ) -> None:
     result = CliRunner().invoke(command, ["demo", *args], env={"QUAICH_BIND": ":0"})
     assert result.exit_code == 0, result.stderr
@@ -123,13 +134,27 @@ def test_a_variable_counts_unless_the_command_line_says_else(
 
 
 @pytest.mark.live
-def test_serves_the_demonstration(served: list[Server]) -> None:
+def test_serves_the_demonstration(served: list[Served]) -> None:
     assert run("demo", "--port", "0").exit_code == 0
-    assert served[0].get_app() is demo_app
+    assert served[0].content.startswith(b"Hello world!")
 
 
 @pytest.mark.live
-def test_an_ipv6_host_may_stand_in_brackets(served: list[Server]) -> None:
+def test_each_setting_may_come_from_either(served: list[Served]) -> None:
+    result = CliRunner().invoke(
+        command,
+        ["demo", "--port", "0", "--header-timeout", "5m"],
+        env={"QUAICH_KEEP_ALIVE": "2m", "QUAICH_HEADER_TIMEOUT": "1", "QUAICH_THREADS": "3"},
+    )
+    assert result.exit_code == 0, result.stderr
+    settings = served[0].settings
+    assert settings.timeouts.keep_alive == 120
+    assert settings.timeouts.header_timeout == 300
+    assert settings.concurrency.threads == 3
+
+
+@pytest.mark.live
+def test_an_ipv6_host_may_stand_in_brackets(served: list[Served]) -> None:
     result = run("demo", "--host", "[::1]", "--port", "0")
     if "no address" in result.stderr or "not supported" in result.stderr:
         pytest.skip("no IPv6 here")
@@ -171,6 +196,18 @@ def test_an_ipv6_host_may_stand_in_brackets(served: list[Server]) -> None:
             "--access-logfile: cannot write to 'nowhere/log': No such file",
         ),
         (
+            ("demo", "--log-file", "nowhere/log"),
+            "--error-logfile: cannot write to 'nowhere/log': No such file",
+        ),
+        (
+            ("demo", "--access-logformat", "%(z)s"),
+            "--access-logformat %(z)s: there is no '%(z)s' in an access log format; the nearest",
+        ),
+        (
+            ("demo", "--access-logformat", "jsn"),
+            "--access-logformat jsn: 'jsn' is no name of an access log format and has no atom",
+        ),
+        (
             ("demo", "-b", "surely.invalid:0"),
             "cannot listen on surely.invalid:0: the host 'surely.invalid' has no known address",
         ),
@@ -199,6 +236,7 @@ def test_a_wrong_setting_is_one_line(args: tuple[str, ...], line: str) -> None:
     [
         ("QUAICH_THREADS", "0", "QUAICH_THREADS=0: it takes a whole number from 1"),
         ("QUAICH_THREAD", "9", "QUAICH_THREAD=9: there is no such setting; did you mean QUAICH_TH"),
+        ("QUAICH_ACCESS_LOGFORMAT", "%(z)s", "QUAICH_ACCESS_LOGFORMAT=%(z)s: there is no '%(z)s'"),
     ],
 )
 def test_a_wrong_variable_is_one_line(variable: str, value: str, line: str) -> None:
@@ -216,12 +254,12 @@ def test_a_wrong_variable_is_one_line(variable: str, value: str, line: str) -> N
     ],
 )
 def test_an_address_that_cannot_be_bound_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, served: list[Server], number: int, line: str
+    monkeypatch: pytest.MonkeyPatch, served: list[Served], number: int, line: str
 ) -> None:
-    def refuse(self: Server) -> None:
+    def refuse(self: socket.socket, address: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Server, "server_bind", refuse)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
     result = run("demo", "-b", "127.0.0.1:80")
     assert result.exit_code == 2
     assert result.stderr.startswith(f"quaich: cannot listen on 127.0.0.1:80: {line}")

@@ -1,32 +1,32 @@
-"""The server behind the commands, and its end."""
+"""``quaich.serve`` and what the commands do with it: signals, words, logs."""
 
 import contextlib
 import http.client
 import io
+import json
 import logging
+import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import quaich
-from quaich import access_log
-from quaich.cli import serving
-from quaich.cli.serving import (
-    IDLE_TIMEOUT,
-    Server,
-    configure_access_log,
-    open_server,
-    serve,
-    stop_signals,
-)
-from quaich.settings import Address
+from quaich.server import running
+from quaich.server.running import Stopping
+from quaich.settings import SettingError, settings
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("signal_handlers")]
+
+MAIN = threading.main_thread().ident
+assert MAIN is not None
+
+ANY_PORT = "127.0.0.1:0"
 
 
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -34,16 +34,8 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [environ["SERVER_SOFTWARE"].encode()]
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with open_server(app, Address("127.0.0.1", 0)) as server:
-        yield server
-
-
-@contextlib.contextmanager
-def client(server: Server) -> Iterator[http.client.HTTPConnection]:
-    with contextlib.closing(http.client.HTTPConnection(*server.address, timeout=10)) as connection:
-        yield connection
+def failing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    raise LookupError("no such thing")
 
 
 class Announcing(io.StringIO):
@@ -62,45 +54,76 @@ class Announcing(io.StringIO):
             if line.startswith("Stopping; ") and line.endswith("\n"):
                 self.stopping.set()
 
+    def wait_port(self) -> int:
+        """The port that is listened on."""
+        assert self.announced.wait(10)
+        return int(self.getvalue().partition("\n")[0].rpartition(":")[2])
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_serves_until_a_signal(
-    server: Server,
-    signum: signal.Signals,
-    signal_handlers: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """HTTP/1.1 with connections that stay, one name for the software, and a quiet end."""
-    answers: list[tuple[bytes, str | None, Any]] = []
+
+@pytest.fixture
+def stderr(monkeypatch: pytest.MonkeyPatch) -> Announcing:
     stderr = Announcing()
     monkeypatch.setattr(sys, "stderr", stderr)
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
+    return stderr
+
+
+@contextlib.contextmanager
+def client(port: int) -> Iterator[http.client.HTTPConnection]:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as it:
+        yield it
+
+
+def get(port: int, target: str = "/") -> tuple[int, bytes]:
+    with client(port) as connection:
+        connection.request("GET", target)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[], object], signum: int | None = signal.SIGTERM) -> Iterator[None]:
+    """Do something on another thread meanwhile, and then send the main thread a signal."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            if signum is not None:
+                signal.pthread_kill(MAIN or 0, signum)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    thread.join()
+    assert failures == []
+
+
+# --- Signals, and what is said -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_a_signal(stderr: Announcing, loggers: Any, signum: int) -> None:
+    """A connection that stays, one name for the software, and a quiet end."""
+    answers: list[tuple[bytes, str | None, Any]] = []
+    before = signal.getsignal(signum)
 
     def visit() -> None:
-        try:
-            assert stderr.announced.wait(10)
-            with client(server) as connection:
-                for _ in range(2):
-                    connection.request("GET", "/")
-                    response = connection.getresponse()
-                    answers.append((response.read(), response.getheader("Server"), connection.sock))
-        finally:
-            signal.pthread_kill(main_thread, signum)
+        with client(stderr.wait_port()) as connection:
+            for _ in range(2):
+                connection.request("GET", "/")
+                response = connection.getresponse()
+                answers.append((response.read(), response.getheader("Server"), connection.sock))
 
-    visitor = threading.Thread(target=visit)
-    with stop_signals():
-        visitor.start()
-        serve(server)
-    visitor.join()
-    software = f"quaich/{quaich.__version__}"
-    assert [answer[:2] for answer in answers] == [(software.encode(), software)] * 2
+    with beside(visit, signum):
+        quaich.serve(app, bind=ANY_PORT)
+    assert [answer[:2] for answer in answers] == [(b"quaich", "quaich")] * 2
     assert answers[0][2] is answers[1][2]
-    assert server.socket.fileno() == -1
-    err = stderr.getvalue()
-    assert err.startswith(f"Listening on http://{server.address}\n")
-    assert "Traceback" not in err
-    assert "Stopping" not in err
+    (line,) = stderr.getvalue().splitlines()
+    assert line.startswith("Listening on http://127.0.0.1:")
+    assert signal.getsignal(signum) is before
 
 
 class Waiting:
@@ -117,190 +140,283 @@ class Waiting:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("in_time", [True, False])
-def test_requests_under_way_at_the_end(
-    server: Server,
-    signal_handlers: None,
-    access_logger: logging.Logger,
-    monkeypatch: pytest.MonkeyPatch,
-    count: int,
-    in_time: bool,
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_requests_under_way_end_in_time(
+    stderr: Announcing, loggers: Any, monkeypatch: pytest.MonkeyPatch, count: int, signum: int
 ) -> None:
-    """What is waited for is said, and what was in vain."""
-    configure_access_log(False, None)
-    stderr = Announcing()
-    monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setattr(serving, "QUIET_TIME", 0.0)
-    if not in_time:
-        monkeypatch.setattr(serving, "DRAIN_TIMEOUT", 0.0)
+    """What is waited for is said, and for how long: after Ctrl-C for less."""
+    monkeypatch.setattr(running, "QUIET_TIME", 0.0)
     waiting = Waiting(count)
-    server.set_app(waiting)
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
     answers: list[int] = []
 
     def visit() -> None:
-        with client(server) as connection:
-            connection.request("GET", "/")
-            answers.append(connection.getresponse().status)
+        answers.append(get(stderr.wait_port())[0])
 
-    def watch() -> None:
-        try:
-            waiting.entered.wait()
-            assert stderr.announced.wait(10)  # connections are accepted before that is told
-        finally:
-            signal.pthread_kill(main_thread, signal.SIGINT)
+    def let_end() -> None:
         assert stderr.stopping.wait(10)
-        if in_time:
-            waiting.may_end.set()
+        waiting.may_end.set()
 
-    threads = [threading.Thread(target=watch)]
-    threads += [threading.Thread(target=visit) for _ in range(count)]
-    with stop_signals():
-        for thread in threads:
-            thread.start()
-        serve(server)
-    waiting.may_end.set()
-    for thread in threads:
+    others = [threading.Thread(target=visit) for _ in range(count)]
+    others.append(threading.Thread(target=let_end))
+    for thread in others:
+        thread.start()
+    with beside(waiting.entered.wait, signum):
+        quaich.serve(waiting, bind=ANY_PORT, graceful_timeout=9)
+    for thread in others:
         thread.join()
     assert answers == [200] * count
     requests = "1 request" if count == 1 else "2 requests"
-    verb = "was" if count == 1 else "were"
-    lines = stderr.getvalue().splitlines()[1:]
-    seconds = 5 if in_time else 0
-    assert lines == [
-        f"Stopping; waiting up to {seconds} s for {requests}, Ctrl-C again to quit now",
-        *([] if in_time else [f"{requests} {verb} cut off"]),
+    seconds = 2 if signum == signal.SIGINT else 9
+    assert stderr.getvalue().splitlines()[1:] == [
+        f"Stopping; waiting up to {seconds} s for {requests}, Ctrl-C again to quit now"
     ]
 
 
-def test_an_error_page_names_the_same_software(
-    server: Server, signal_handlers: None, access_logger: logging.Logger
+@pytest.mark.parametrize(
+    ("signum", "setting"), [(signal.SIGINT, 30), (signal.SIGTERM, 0), (signal.SIGTERM, 0.1)]
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_requests_that_take_too_long_are_cut_off(
+    stderr: Announcing,
+    loggers: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    signum: int,
+    setting: float,
 ) -> None:
-    configure_access_log(False, None)
-    thread = threading.Thread(target=server.handle_request)
-    thread.start()
-    with client(server) as connection:
-        connection.putrequest("GET", "/", skip_host=True)  # 400
-        connection.endheaders()
-        response = connection.getresponse()
-        assert response.status == 400
-        assert response.getheader("Server") == f"quaich/{quaich.__version__}"
-        response.read()
-    thread.join()
+    monkeypatch.setattr(running, "QUICK", 0.0)
+    waiting = Waiting(count)
+    answers: list[int] = []
+
+    def visit() -> None:
+        with contextlib.suppress(ConnectionError, http.client.BadStatusLine):
+            answers.append(get(stderr.wait_port())[0])
+
+    visitors = [threading.Thread(target=visit) for _ in range(count)]
+    for thread in visitors:
+        thread.start()
+    with beside(waiting.entered.wait, signum):
+        quaich.serve(waiting, bind=ANY_PORT, graceful_timeout=setting)
+    for thread in visitors:
+        thread.join()
+    waiting.may_end.set()
+    assert answers == []
+    line = "1 request was cut off" if count == 1 else "2 requests were cut off"
+    assert stderr.getvalue().splitlines()[1:] == [line]
 
 
-def test_an_idle_connection_is_kept_longer_than_proxies_keep_it(server: Server) -> None:
-    handler: Any = server.RequestHandlerClass
-    assert handler.timeout == IDLE_TIMEOUT > 60
-
-
-@pytest.mark.parametrize("fields", [{}, {"Content-Type": "a/b"}, {"Content-Length": "0"}])
-def test_the_environ_has_nothing_that_the_request_has_not(
-    server: Server, access_logger: logging.Logger, fields: dict[str, str]
-) -> None:
-    configure_access_log(False, None)
-    seen: list[dict[str, Any]] = []
-
-    def keep(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        seen.append(environ)
-        return app(environ, start_response)
-
-    server.set_app(keep)
-    thread = threading.Thread(target=server.handle_request)
-    thread.start()
-    with client(server) as connection:
-        connection.request("GET", "/", headers=fields)
-        connection.getresponse().read()
-    thread.join()
-    names = ("CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_HOST")
-    assert {name: seen[0][name] for name in names if name in seen[0]} == {
-        name.upper().replace("-", "_"): value for name, value in fields.items()
-    }
-
-
-def test_a_name_is_bound_as_ipv4() -> None:
-    with open_server(app, Address("localhost", 0)) as server:
-        assert server.address.host == "127.0.0.1"
-
-
-def test_no_host_is_all_of_them() -> None:
-    with open_server(app, Address("", 0)) as server:
-        assert server.address.host == "0.0.0.0"
-
-
-def test_a_second_signal_has_its_default_action(signal_handlers: None) -> None:
-    with stop_signals():
+def test_a_second_signal_has_its_default_action() -> None:
+    with Stopping() as stopping:
         signal.raise_signal(signal.SIGTERM)
-        pytest.fail("the block goes on")
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+        assert stopping.is_noted
+        assert not stopping.is_quick
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+        stopping.wait()  # for the first one, which has been
 
 
-def test_without_a_signal_the_handlers_are_put_back(signal_handlers: None) -> None:
+def test_without_a_signal_the_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with stop_signals():
+    with Stopping() as stopping:
         assert signal.getsignal(signal.SIGTERM) is not before
+        assert not stopping.is_noted
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_ends_a_block_in_which_nothing_is_under_way() -> None:
+    with Stopping() as stopping:
+        with pytest.raises(KeyboardInterrupt), stopping.interrupting():
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("the block goes on")
+        assert stopping.is_quick
+        with pytest.raises(KeyboardInterrupt), stopping.interrupting():
+            pytest.fail("the block begins")
+
+
+def test_outside_of_the_main_thread_it_cannot_be_called() -> None:
+    caught: list[BaseException] = []
+
+    def serve() -> None:
+        try:
+            quaich.serve(app, bind=ANY_PORT)
+        except ValueError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+    assert "main thread" in str(caught[0])
+
+
+class Broken(io.StringIO):
+    """A stderr that nobody reads any more."""
+
+    def write(self, text: str, /) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", [None, Broken()])
+def test_nobody_reads_what_is_said(
+    stream: Any, loggers: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Stopping() as stopping:
+        signal.raise_signal(signal.SIGTERM)
+        running.serve_until(stopping, app, settings(bind=ANY_PORT))
+    assert capsys.readouterr() == ("", "")
+
+
+# --- Settings ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keywords", "line"),
+    [
+        ({"threads": 0}, "threads=0: it takes a whole number from 1 to 2147483647"),
+        ({"thread": 1}, "thread=1: there is no such setting; did you mean threads?"),
+        ({"access_logformat": "x"}, "access_logformat='x': 'x' is no name of an access log format"),
+        ({"access_logfile": "no/log"}, "access_logfile: cannot write to 'no/log': No such file"),
+        ({"error_logfile": "no/log"}, "error_logfile: cannot write to 'no/log': No such file"),
+    ],
+)
+def test_a_wrong_setting(keywords: Any, line: str, loggers: Any) -> None:
+    with pytest.raises(SettingError) as caught:
+        quaich.serve(app, **{"bind": ANY_PORT} | keywords)
+    assert str(caught.value).startswith(line)
+    assert isinstance(caught.value, TypeError) == ("thread" in keywords)
+
+
+# --- The error log -----------------------------------------------------------------------
+
+
+def serve_a_failure(stderr: Announcing, **keywords: Any) -> None:
+    def visit() -> None:
+        assert get(stderr.wait_port(), "/there?secret")[0] == 500
+
+    with beside(visit):
+        quaich.serve(failing, bind=ANY_PORT, **keywords)
+
+
+def assert_matches(pattern: str, text: str) -> None:
+    assert re.match(pattern, text), text
+
+
+LINE = (
+    r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[ERROR\] "
+    r"GET /there from 127\.0\.0\.1:\d+: the application failed\nTraceback "
+)
+
+
+def test_errors_are_on_stderr(stderr: Announcing, loggers: Any) -> None:
+    for logger in loggers.values():
+        logger.disabled = True  # as logging.config leaves it
+    serve_a_failure(stderr)
+    _, _, log = stderr.getvalue().partition("\n")
+    assert_matches(LINE, log)
+    assert log.endswith("LookupError: no such thing\n")
+    for logger in loggers.values():
+        assert (logger.handlers, logger.propagate, logger.level) == ([], True, logging.NOTSET)
+
+
+def test_errors_are_in_a_file(stderr: Announcing, loggers: Any, tmp_path: Path) -> None:
+    path = tmp_path / "error.log"
+    path.write_text("before\n")
+    serve_a_failure(stderr, error_logfile=str(path))
+    assert stderr.getvalue().count("\n") == 1
+    before, _, log = path.read_text().partition("\n")
+    assert before == "before"
+    assert_matches(LINE, log)
+
+
+def test_errors_are_where_the_application_has_them(stderr: Announcing, loggers: Any) -> None:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        serve_a_failure(stderr)
+    finally:
+        root.removeHandler(handler)
+    assert out.getvalue().startswith("quaich.error: GET /there from 127.0.0.1:")
+    assert stderr.getvalue().count("\n") == 1
+
+
+def test_a_file_that_was_asked_for_comes_before_that(
+    stderr: Announcing, loggers: Any, tmp_path: Path
+) -> None:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        serve_a_failure(stderr, error_logfile=str(tmp_path / "log"))
+    finally:
+        root.removeHandler(handler)
+    assert out.getvalue() == ""
+    assert_matches(LINE, (tmp_path / "log").read_text())
+
+
+@pytest.mark.parametrize(("level", "is_written"), [("debug", True), ("info", False)])
+def test_the_level(stderr: Announcing, loggers: Any, level: str, is_written: bool) -> None:
+    """At ``debug``, it is said why a request was refused."""
+
+    def visit() -> None:
+        assert get(stderr.wait_port(), "/{x}")[0] == 400
+
+    with beside(visit):
+        quaich.serve(app, bind=ANY_PORT, log_level=level)
+    assert ("(H034)" in stderr.getvalue()) == is_written
+
+
+def test_what_is_said_of_an_application_is_there_too(stderr: Announcing, loggers: Any) -> None:
+    """The rules of start_response have a logger of their own."""
+
+    def careless(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("", "nothing")])
+        return []
+
+    with beside(lambda: get(stderr.wait_port())):
+        quaich.serve(careless, bind=ANY_PORT)
+    assert "[WARNING] A response header without a name was dropped\n" in stderr.getvalue()
 
 
 # --- The access log ----------------------------------------------------------------------
 
 
-def write() -> None:
-    access_log.write_line("192.0.2.1", "now", "a line é")
+def serve_with_access_log(stderr: Announcing, **keywords: Any) -> None:
+    with beside(lambda: get(stderr.wait_port(), "/a?b")):
+        quaich.serve(app, bind=ANY_PORT, **keywords)
 
 
-def test_the_access_log_is_on_stderr(
-    access_logger: logging.Logger,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_there_is_none_unless_asked_for(
+    stderr: Announcing, loggers: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    err = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", err)
-    access_logger.disabled = True  # as logging.config leaves it
-    configure_access_log(True, None)
-    write()
-    assert err.getvalue() == "192.0.2.1 - - [now] a line é\n"
-    assert caplog.records == []  # what the root logger has is for the application's own lines
-
-
-def test_the_access_log_is_where_the_application_has_it(
-    access_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    access_logger.addHandler(handler)
-    configure_access_log(True, None)
-    write()
-    assert out.getvalue() == "quaich.access: 192.0.2.1 - - [now] a line é\n"
-    assert capsys.readouterr() == ("", "")
-    assert access_logger.propagate
-
-
-def test_the_access_log_is_off(
-    access_logger: logging.Logger, caplog: pytest.LogCaptureFixture
-) -> None:
-    configure_access_log(False, "-")
-    write()
-    assert caplog.records == []
+    serve_with_access_log(stderr)
+    assert stderr.getvalue().count("\n") == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_the_access_log_is_on_stdout(
-    access_logger: logging.Logger,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
+    stderr: Announcing, loggers: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    configure_access_log(True, "-")
-    write()
-    assert capsys.readouterr() == ("192.0.2.1 - - [now] a line é\n", "")
-    assert caplog.records == []
+    serve_with_access_log(stderr, access_logfile="-")
+    line = r'127\.0\.0\.1 - - \[.*\] "GET /a\?b HTTP/1\.1" 200 6 "-" "-"\n'
+    assert_matches(line, capfd.readouterr().out)
 
 
-def test_the_access_log_is_in_a_file(access_logger: logging.Logger, tmp_path: Path) -> None:
+def test_the_access_log_is_in_a_file(stderr: Announcing, loggers: Any, tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text("before\n")
-    configure_access_log(True, str(path))
-    write()
-    assert path.read_text("utf-8") == "before\n192.0.2.1 - - [now] a line é\n"
+    serve_with_access_log(stderr, access_logfile=str(path), access_logformat="%(m)s %(U)s %(s)s")
+    assert path.read_text() == "before\nGET /a 200\n"
+
+
+def test_the_access_log_is_json(stderr: Announcing, loggers: Any, tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    serve_with_access_log(stderr, access_logfile=str(path), access_logformat="json")
+    (entry,) = map(json.loads, path.read_text().splitlines())
+    assert entry["method"] == "GET"
+    assert entry["target"] == "/a?b"
+    assert entry["status"] == 200
+    assert entry["pid"] == os.getpid()

@@ -538,6 +538,32 @@ def test_nothing_that_is_refused_and_nothing_long() -> None:
     assert http1._known_names.keys() <= {b"Host", b"X"}
 
 
+@pytest.mark.rule("H043")
+@pytest.mark.rule("H045")
+@pytest.mark.rule("H047")
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ("H043", b"X-Known"),
+        ("H045", b"X-Known : y"),
+        ("H047", b" X-Known: y"),
+        ("H048", b"X-Known: \x00"),
+        ("H004", b"X-Known: y\r"),
+    ],
+)
+def test_a_name_that_is_known_makes_no_line_sound(rule: str, line: bytes) -> None:
+    parse(get(b"X-Known: y\r\n"))
+    for _ in range(2):
+        assert refused(get(line + b"\r\n")).rule == rule
+
+
+@pytest.mark.rule("H040")
+@pytest.mark.parametrize("line", [b"Host: b a", b"Host:a/b", b"Host: u@a", b"Host"])
+def test_a_host_is_looked_at_although_its_name_is_known(line: bytes) -> None:
+    parse(get())
+    assert refused(get(host=line + b"\r\n")).status == 400
+
+
 @pytest.mark.usefixtures("_forgotten")
 def test_no_more_than_has_its_place() -> None:
     for number in range(2 * ENTRIES_MAX + 10):

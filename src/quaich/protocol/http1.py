@@ -105,23 +105,81 @@ Head = tuple[int, Request, dict[str, Any]]
 """Where the head ends in the buffer, the request, and its variables with those of the base."""
 
 
+class Repetition:
+    """What the heads of one connection begin with, again and again, and the variables of that.
+
+    A client's requests differ in their first line and in a few fields, most of the time the last
+    ones. What stood before those last time is compared as one piece, and its variables are
+    copied as one dictionary. Bytes are compared, nothing is assumed (H113).
+    """
+
+    __slots__ = ("_base", "_lean", "_misses", "block", "count", "variables")
+
+    def __init__(self, base: dict[str, Any]) -> None:
+        self._base = base
+        self._misses = 0
+        self._lean = 0  # heads of which most was not in the block
+        self.block = b""  # with the CRLF in front of it and the one at its end; may be empty
+        self.count = 0  # field lines in the block
+        self.variables = base
+
+    def learn(self, lines: list[bytes]) -> None:
+        """The field lines of a head that began otherwise. All of them are sound."""
+        if self._misses > _MISSES_MAX:
+            return
+        self._misses += 1
+        block, count = b"\r\n", 0
+        variables = self._base.copy()
+        for line in lines:
+            item = _known_lines.get(line)  # not there: credentials, or long
+            longer = block + line + b"\r\n"
+            if item is None or (self.block and not self.block.startswith(longer)):
+                break
+            variables[item[0]] = item[1]
+            block, count = longer, count + 1
+        if not count or self._misses > _MISSES_MAX:
+            # These heads have nothing in common: as behind a proxy, whose connections have
+            # everybody's requests.
+            self.block, self.count, self.variables = b"", 0, self._base
+        else:
+            self.block, self.count, self.variables = block, count, variables
+
+    def note_lean(self, lines: list[bytes]) -> None:
+        """More lines stood behind the block than in it. If that is so again and again, the
+        block is too short, and is made anew."""
+        self._lean += 1
+        if self._lean % _LEAN_MAX == 0:
+            whole = self.block[2:-2].split(b"\r\n") + lines
+            self.block, self._misses = b"", 0
+            self.learn(whole)
+
+
+_MISSES_MAX: Final = 4
+_LEAN_MAX: Final = 64
+
+
 def parse_head(
-    data: bytes, start: int, base: Mapping[str, Any], options: HeadOptions = HeadOptions()
+    data: bytes,
+    start: int,
+    base: dict[str, Any],
+    options: HeadOptions = HeadOptions(),
+    repetition: Repetition | None = None,
 ) -> Head | None:
     """The head that begins at ``data[start]``, or None if its end has not come yet.
 
     ``base``: the variables to which those of the request are added, in a copy; none of them
-    may be named like a field. Raises :class:`ProtocolError`, with ``span`` as octets from
+    may be named like a field. ``repetition``: what the connection's heads had in common so far,
+    with the same base; of use for speed only. Raises :class:`ProtocolError`, with ``span`` as octets from
     ``start``, for a head that breaks a rule or a limit, as soon as that is certain.
     """
     # Mostly the buffer is the head, so to look at its end is enough: searching forwards costs
     # as much as all the rest of a small head. If something else stands in front of that end,
     # _parse_known() finds the empty line between, and knows it not.
     end = len(data) - 4 if not start and data.endswith(b"\r\n\r\n") else -1
-    head = _parse_known(data[:end], base, options) if end > 0 else None
+    head = _parse_known(data, 0, end, base, options, repetition) if end > 0 else None
     if head is None and (first := data.find(b"\r\n\r\n", start)) > start and first != end:
         end = first
-        head = _parse_known(data[start:end], base, options)
+        head = _parse_known(data, start, end, base, options, repetition)
     if head is not None:
         return end + 4, *head
     return _parse_lines(data[start:] if start else data, start, base, options)
@@ -149,16 +207,29 @@ _plain_requests: dict[str, Request] = {}
 
 
 def _parse_known(
-    head: bytes, base: Mapping[str, Any], options: HeadOptions
+    data: bytes,
+    start: int,
+    end: int,
+    base: dict[str, Any],
+    options: HeadOptions,
+    repetition: Repetition | None,
 ) -> tuple[Request, dict[str, Any]] | None:
     """A head, without its end, in which nothing is unusual; else None."""
     limits = options.limits
-    lines = head.split(b"\r\n")
-    match = _ORIGIN_FORM(lines[0])
-    if match is None or len(lines) > limits.fields or len(head) > limits.harmless:
+    line_end = data.find(b"\r\n", start)
+    match = _ORIGIN_FORM(data, start, line_end)
+    if match is None or end - start > limits.harmless:
         return None
     method, target, path, query, version = match.groups()
-    variables: dict[str, Any] = base.copy()  # type: ignore[attr-defined]
+    block = b"" if repetition is None else repetition.block
+    if block and repetition is not None and data.startswith(block, line_end):
+        variables = repetition.variables.copy()
+        rest = data[line_end + len(block) : end]
+        most = limits.fields - repetition.count
+    else:
+        variables = base.copy()
+        rest = data[line_end + 2 : end]
+        most = limits.fields
     # All of it is ASCII by now; decode() without an argument is the fastest for that.
     variables["REQUEST_METHOD"] = name = method.decode()
     variables["PATH_INFO"] = path.decode()
@@ -166,7 +237,7 @@ def _parse_known(
     variables["QUERY_STRING"] = query.decode() if query else ""
     variables["SERVER_PROTOCOL"] = protocol = version.decode()
     count = len(variables)
-    del lines[0]
+    lines = rest.split(b"\r\n") if rest else []
     known = _known_lines.get
     for line in lines:
         item = known(line)
@@ -175,8 +246,15 @@ def _parse_known(
             if item is None:
                 return None
         variables[item[0]] = item[1]
+    if len(lines) > most:
+        return None
     if len(variables) - count != len(lines) or "HTTP_HOST" not in variables:
         return None  # a field came twice, or Host did not
+    if repetition is not None:
+        if most == limits.fields:
+            repetition.learn(lines)
+        elif len(lines) > repetition.count:
+            repetition.note_lean(lines)
     if (
         protocol == "HTTP/1.1"
         and "CONTENT_LENGTH" not in variables
@@ -220,9 +298,9 @@ def _framed(
 
 def _learn(line: bytes) -> tuple[str, str] | None:
     """The variable of a field line, or None if it makes none or is not sound."""
-    field_name, _, raw = line.partition(b":")
+    field_name, colon, raw = line.partition(b":")
     variable = _known_names.get(field_name)
-    if variable is not None:
+    if variable is not None and colon:
         value = parse_field_value(raw)
         if value is None:
             return None

@@ -402,9 +402,9 @@ def _refuse(what: str, nearest: str) -> NoReturn:
 _WORDS: Final = {
     "remote_addr": "h", "host": "h", "client": "h", "user": "u", "username": "u",
     "remote_user": "u", "time": "t", "date": "t", "request": "r", "method": "m", "path": "U",
-    "url": "U", "query": "q", "protocol": "H", "status": "s", "code": "s", "bytes": "b", "size": "b", "length": "b",
-    "referer": "f", "user_agent": "a", "duration": "L", "seconds": "L", "request_time": "L",
-    "milliseconds": "M", "ms": "M", "microseconds": "D", "us": "D", "pid": "p",
+    "url": "U", "query": "q", "protocol": "H", "status": "s", "code": "s", "bytes": "b",
+    "size": "b", "length": "b", "referer": "f", "user_agent": "a", "duration": "L",
+    "seconds": "L", "milliseconds": "M", "ms": "M", "microseconds": "D", "us": "D", "pid": "p",
 }  # fmt: skip
 
 

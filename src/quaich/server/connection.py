@@ -11,11 +11,15 @@ from typing import Any, Final
 
 from quaich.exchange.call import PeerGone
 from quaich.protocol.errors import BodyError
+from quaich.protocol.http1 import Repetition
 from quaich.server.content import COPY_MAX, Content, ContentInput
 from quaich.server.outbox import Outbox
 from quaich.types import WSGIEnvironment
 
 RECEIVE_MAX: Final = 65536  # bytes for one recv()
+
+_READABLE: Final = getattr(select, "POLLIN", 1)
+_WRITABLE: Final = getattr(select, "POLLOUT", 4)
 
 # Up to here, copying a block behind its head costs less than sending two parts.
 _JOIN_MAX: Final = 32 * 1024
@@ -53,6 +57,7 @@ class Connection:
         "peer",
         "pending",
         "receive",
+        "repetition",
         "request",
         "socket",
         "start",
@@ -72,6 +77,7 @@ class Connection:
         self.receive = connection.recv
         self._send = connection.send
         self.base: WSGIEnvironment | None = None  # made with the first request
+        self.repetition: Repetition | None = None  # with the same
         # What it is doing. Under the mutex of the crew: busy, and pending while busy.
         self.state = State.HEAD
         self.busy = False
@@ -169,12 +175,18 @@ class Connection:
         if outbox is None or not outbox.size:
             return
         self.owner.poller.want_write(self.fd)
-        if outbox.size >= self.owner.bodies.response_buffer:
-            self.owner.about_to_wait(self)
+        limit = self.owner.bodies.response_buffer
+        if outbox.size > limit:
+            timeout = self.owner.timeouts.write_timeout
             try:
-                outbox.wait_for_room(
-                    self.owner.bodies.response_buffer, self.owner.timeouts.write_timeout
-                )
+                if self.owner.about_to_wait(self):
+                    outbox.wait_for_room(limit, timeout)
+                    return
+                # Nobody else leads, so this thread has to send.
+                while outbox.size > limit:
+                    if not self._wait_for(_WRITABLE, timeout):
+                        outbox.fail(TimeoutError(f"the client has read nothing for {timeout:g} s"))
+                    outbox.flush()
             except PeerGone:
                 self.gone = True
                 raise
@@ -193,6 +205,7 @@ class Connection:
             del base["REMOTE_ADDR"], base["REMOTE_PORT"]  # S35
         base["quaich.client_disconnected"] = self.is_disconnected
         self.base = base
+        self.repetition = Repetition(base)
         return base
 
     # --- Receiving, for the thread that answers -----------------------------------------------
@@ -208,7 +221,16 @@ class Connection:
                 return self.receive(RECEIVE_MAX)
             except BlockingIOError:
                 self.owner.about_to_wait(self)
-                self._wait_readable(self.owner.timeouts.body_timeout)
+                seconds = self.owner.timeouts.body_timeout
+                if not self._wait_for(_READABLE, seconds):
+                    error = BodyError("H010", 408, f"no content came for {seconds:g} s")
+                    raise error from None
+
+    def take_buffer(self) -> tuple[bytes, int]:
+        """What is in the buffer, and where it begins; the buffer is empty then."""
+        data, start = self.buffer, self.start
+        self.buffer, self.start = b"", 0
+        return data, start
 
     def drop_content(self) -> None:
         """Nobody reads the gathered content any more."""
@@ -220,15 +242,23 @@ class Connection:
         """100 (Continue), when the application first reads and not before (S92, H095)."""
         self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _wait_readable(self, seconds: float) -> None:
+    def _wait_for(self, event: int, seconds: float) -> bool:
+        """Wait until the socket is readable or writable; whether it is."""
         if hasattr(select, "poll"):
             poll = select.poll()
-            poll.register(self.fd, select.POLLIN)
-            ready: Any = poll.poll(seconds * 1000)
-        else:
-            ready = select.select([self.fd], [], [], seconds)[0]
-        if not ready:
-            raise BodyError("H010", 408, f"no content came for {seconds:g} s")
+            poll.register(self.fd, event)
+            return bool(poll.poll(seconds * 1000))
+        fds = [self.fd]
+        if event == _READABLE:
+            return bool(select.select(fds, [], [], seconds)[0])
+        return bool(select.select([], fds, [], seconds)[1])
+
+    def has_unread(self) -> bool:
+        """Whether bytes have come that nobody has read."""
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def is_disconnected(self) -> bool:
         """Whether the client has closed its side of the connection. ``environ`` has it as

@@ -21,7 +21,7 @@ Threads are started when they are needed, and at most one more than there are sl
 
 import threading
 from collections import deque
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final, Protocol
 
 from quaich.exchange.log import SafeLogger
@@ -34,6 +34,10 @@ TICK: Final = 0.002
 SHORT_TICK: Final = 0.0005
 """The same while some route is known to be slow at times: each such call keeps all others
 waiting for a tick."""
+
+
+_PAUSE: Final = 0.1
+"""Seconds after a failure of the server or of the system, which may well happen again."""
 
 
 class Member:
@@ -94,6 +98,7 @@ class Crew:
         self._queue: deque[Any] = deque()  # requests that wait for a slot
         self.members: list[Member] = []
         self.ended = False
+        self._start_again = 0.0  # when, after the system had no thread to give
         # By the leader alone: the watcher may sleep, nothing is going on.
         self.parked = False
         # By the leader alone: some route is known to be slow at times.
@@ -118,6 +123,8 @@ class Crew:
             if self.free_slots:
                 self.free_slots -= 1
                 me.has_slot = True
+                if self.watcher is None:
+                    self._appoint_watcher()
                 return False
             self._queue.append(job)
             return True
@@ -126,6 +133,8 @@ class Crew:
         """Let the watcher lead, before something that may take long. False if there is nobody
         to lead; then the caller still does."""
         with self.mutex:
+            if self.leader is not me:
+                return not self.ended  # the watcher was quicker
             watcher = self.watcher
             if watcher is None or self.ended:
                 return False
@@ -171,6 +180,8 @@ class Crew:
         self.watcher = self._start()
 
     def _start(self) -> Member | None:
+        if monotonic() < self._start_again:
+            return None
         member = Member()
         member.thread = threading.Thread(
             target=self._live, args=(member,), name=f"{self._name}-{len(self.members)}", daemon=True
@@ -180,6 +191,7 @@ class Crew:
         except RuntimeError:
             # The system has no thread to give: the leader goes on without being watched.
             logger.error("cannot start another thread; a slow request now holds up others")
+            self._start_again = monotonic() + 1.0
             return None
         self.members.append(member)
         return member
@@ -205,8 +217,8 @@ class Crew:
         member.thread.start()
 
     def _live(self, me: Member) -> None:
-        try:
-            while not self.ended:
+        while not self.ended:
+            try:
                 if me.leads:
                     self._work.lead(me)
                 elif me.job is not None:
@@ -216,8 +228,9 @@ class Crew:
                     self._watch(me)
                 if not me.leads:
                     self._next_duty(me)
-        except BaseException as error:
-            logger.error("a thread of the server failed", exc_info=error)
+            except BaseException as error:
+                logger.error("a thread of the server failed", exc_info=error)
+                sleep(_PAUSE)
 
     def _next_duty(self, me: Member) -> None:
         """Take a request from the queue, or watch, or wait to be needed."""

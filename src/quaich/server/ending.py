@@ -71,9 +71,8 @@ class Ending:
             self._apologise(connection, call, linger)
             return False
         if end is End.GONE or (end is End.ABORTED and not call.delimited):
-            if end is End.ABORTED:
-                self._connections.reset(connection)
-            self._connections.close(connection)
+            # Also of one that was given up: what it has of the response may look whole.
+            self._connections.reset(connection)
             return False
         if unread is not None and unread.decoder.wanted > DRAIN_MAX:
             end = End.CLOSES
@@ -120,7 +119,7 @@ class Ending:
             try:
                 if not connection.flush():
                     self._poller.want_write(connection.fd)
-            except PeerGone:
+            except OSError:
                 pass  # the next response finds out
 
     def release(self, connection: Connection) -> None:
@@ -179,6 +178,8 @@ class Ending:
     def drain(self, connection: Connection) -> None:
         """Read what the application has not read of the content, up to a limit (H078)."""
         connection.pending = False
+        if connection.stream is None:
+            raise RuntimeError("there is no content to be drained")
         decoder = connection.stream.decoder
         data, connection.buffer, connection.start = connection.buffer, b"", 0
         try:

@@ -68,7 +68,10 @@ class Loop:
         settings: Settings,
         software: str | None,
         access_log: AccessLog | None = None,
+        *,
+        most: int | None = None,
     ) -> None:
+        """``most``: connections, if that is not what the settings say."""
         limits = settings.limits
         self.application = application
         self.poller = poller
@@ -91,9 +94,9 @@ class Loop:
             settings.environ.header_map,
         )
         self._recorder = Recorder(access_log)
-        self.connections = Connections(poller)
+        self.connections = Connections(poller, self.timeouts)
         self._acceptor = Acceptor(
-            listeners, self.connections, poller, settings.listen.worker_connections
+            listeners, self.connections, poller, most or settings.listen.worker_connections
         )
         self.crew = Crew(self, settings.concurrency.threads)
         self._predictor = Predictor()
@@ -124,7 +127,7 @@ class Loop:
             connection = connections.get(fd)
             if connection is None:
                 continue  # it has been closed since
-            if connection.busy and self._note(connection):
+            if connection.busy and self._note(connection, mask):
                 continue
             try:
                 if mask == READ and connection.state is head:
@@ -138,8 +141,16 @@ class Loop:
                 if me.leads or connection.busy:
                     self.connections.close(connection)
 
-    def _note(self, connection: Connection) -> bool:
+    def _note(self, connection: Connection, mask: int) -> bool:
         """Something came for a connection that another thread has; whether it still has it."""
+        outbox = connection.outbox
+        if mask & ~READ and outbox is not None:
+            # That thread may wait for room.
+            try:
+                if not outbox.flush():
+                    self.poller.want_write(connection.fd)
+            except OSError:
+                pass  # the outbox knows, and tells that thread
         with self.crew.mutex:
             if connection.busy:
                 connection.pending = True
@@ -152,10 +163,14 @@ class Loop:
         if now >= self._next_sweep:
             self._sweep(now)
             self._next_sweep = now + _SWEEP
+        if self.stopping:
+            self._stop()
         if self._returned:
             self._take_back()
-            if self._ready:
-                return
+        if self._ready:
+            if crew.parked:
+                crew.unpark()
+            return
         if self._recorder.is_on:
             self._recorder.flush()
         if me.has_slot and crew.watcher is None:
@@ -169,6 +184,7 @@ class Loop:
             seconds = _IDLE
         events = self.poller.wait(seconds)
         self._mark = monotonic()
+        self.clock.refresh()
         if not events:
             if not crew.parked and not self._returned:
                 crew.park()
@@ -202,9 +218,11 @@ class Loop:
         if state is State.FLUSHING:
             connection.pending = connection.pending or bool(mask & READ)
             self._ending.flush(connection)
+            if connection.state is State.HEAD and connection.buffer:
+                self._ready.append((connection.fd, RESUME | READ))
         elif state is State.HEAD:
             if connection.buffer and mask & RESUME:
-                self._requests(connection, me, begun=False)
+                self._requests(connection, me, *connection.take_buffer())
             elif mask & ~WRITE:
                 self._read_head(connection, me)
         elif state is State.CONTENT:
@@ -227,7 +245,6 @@ class Loop:
     # --- Requests ---------------------------------------------------------------------------
 
     def _read_head(self, connection: Connection, me: Member) -> None:
-        connection.pending = False
         try:
             data = connection.receive(RECEIVE_MAX)
         except BlockingIOError:
@@ -242,53 +259,58 @@ class Loop:
         if len(data) == RECEIVE_MAX:
             connection.pending = True
         begun = connection.buffer
-        connection.buffer = begun + data if begun else data
-        self._requests(connection, me, bool(begun))
+        if begun:
+            data = begun + data
+            connection.buffer = b""
+        self._requests(connection, me, data, 0, bool(begun))
 
-    def _requests(self, connection: Connection, me: Member, begun: bool) -> None:
-        """Answer the requests in the buffer, in their order. ``begun``: part of a head was
-        there before."""
-        data, start = connection.buffer, connection.start
+    def _requests(
+        self, connection: Connection, me: Member, data: bytes, start: int, begun: bool = False
+    ) -> None:
+        """Answer the requests in ``data[start:]``, in their order; what is left waits in the
+        connection's buffer, which is empty at first. ``begun``: part of a head was there
+        before."""
         base = connection.base or connection.first_environ()
-        for _ in range(_TURN):
+        turns = _TURN
+        while True:
             try:
-                head = parse_head(data, start, base, self._options)
+                head = parse_head(data, start, base, self._options, connection.repetition)
             except ProtocolError as error:
+                connection.request = None
                 self._ending.refuse(connection, error, head_only=data.startswith(b"HEAD ", start))
                 return
             if head is None:
                 break
-            begun = False
             start, request, environ = head
-            connection.start = start
             connection.request = request
             connection.target = environ["RAW_URI"]
-            if request.decoder is not None:
-                if not self._gather(connection, request, environ):
-                    return
-            elif start < len(data) and not connection.holding:
-                # Another request is there: their responses go out together, unless one takes
-                # its time (see overtaken).
-                connection.holding = True
-                connection.outbox = connection.outbox or Outbox(connection.socket)
+            if start < len(data):
+                connection.buffer, connection.start = data, start
+                if request.decoder is None and not connection.holding:
+                    # Another request is there: their responses go out together, unless one
+                    # takes its time (see overtaken).
+                    connection.holding = True
+                    connection.outbox = connection.outbox or Outbox(connection.socket)
+            elif connection.buffer:
+                connection.buffer, connection.start = b"", 0
+            if request.decoder is not None and not self._gather(connection, request, environ):
+                return
             if not self._dispatch(connection, request, environ, me):
                 return
-            if start == len(data) and request.decoder is None:
-                connection.buffer = b""
-                connection.start = 0
+            if not connection.buffer:
                 connection.deadline = self._mark + self.timeouts.keep_alive
                 if connection.holding:
                     self._ending.release(connection)
                 return
             data, start = connection.buffer, connection.start
-        else:
-            self._ready.append((connection.fd, RESUME | READ))
+            connection.buffer, connection.start, begun = b"", 0, False
+            turns -= 1
+            if not turns:
+                self._ready.append((connection.fd, RESUME | READ))
+                break
         connection.buffer = data[start:] if start else data
-        connection.start = 0
         if not begun:
-            connection.deadline = self._mark + (
-                self.timeouts.header_timeout if connection.buffer else self.timeouts.keep_alive
-            )
+            connection.deadline = self._mark + self.timeouts.header_timeout
         if connection.holding:
             self._ending.release(connection)
 
@@ -317,6 +339,8 @@ class Loop:
     def _take_content(self, connection: Connection, data: bytes) -> bool:
         """Add to the content; whether it is complete. Raises ProtocolError."""
         content = connection.content
+        if content is None:
+            raise RuntimeError("content has come, and nobody gathers it")
         try:
             complete = content.feed(data)
         except ProtocolError:
@@ -336,7 +360,6 @@ class Loop:
         return True
 
     def _read_content(self, connection: Connection, me: Member) -> None:
-        connection.pending = False
         try:
             data = connection.receive(RECEIVE_MAX)
         except BlockingIOError:
@@ -346,7 +369,8 @@ class Loop:
         if not data:
             self.connections.close(connection)  # H077, H091
             return
-        connection.pending = len(data) == RECEIVE_MAX
+        if len(data) == RECEIVE_MAX:
+            connection.pending = True
         request, environ = connection.request, connection.environ
         try:
             if not self._take_content(connection, data):
@@ -355,7 +379,10 @@ class Loop:
             self._ending.refuse(connection, error, head_only=request.method == "HEAD")
             return
         if self._dispatch(connection, request, environ, me):
-            self._requests(connection, me, begun=False)
+            if connection.buffer:
+                self._requests(connection, me, *connection.take_buffer())
+            else:
+                connection.deadline = self._mark + self.timeouts.keep_alive
 
     # --- Calling the application --------------------------------------------------------------
 
@@ -417,8 +444,12 @@ class Loop:
         connection, request, environ = job
         started = monotonic()
         call = Call(request, connection, request.persists and not self.stopping)
-        call.run(self.application, environ, connection.stream)
-        self._finish(connection, call, environ, started)
+        try:
+            call.run(self.application, environ, connection.stream)
+            self._finish(connection, call, environ, started)
+        except Exception as error:
+            logger.error("%s: the server failed", connection, exc_info=error)
+            self.connections.close(connection)
 
     def _finish(
         self, connection: Connection, call: Call, environ: WSGIEnvironment, started: float
@@ -472,10 +503,8 @@ class Loop:
                 else:
                     connection.mark = connection.outbox.total
                     connection.deadline = now + self.timeouts.write_timeout
-            else:
+            elif state is not State.HEAD or not connection.has_unread():
                 self.connections.close(connection)
-        if self.stopping:
-            self._stop()
 
     def stop(self) -> None:
         """Accept no more, and end each connection after its present request; ``ended`` is set

@@ -122,10 +122,10 @@ class Outbox:
         return parts
 
     def wait_for_room(self, limit: int, timeout: float) -> None:
-        """Wait until fewer than ``limit`` bytes are left. Raises :class:`PeerGone`, also if the
+        """Wait until no more than ``limit`` bytes are left. Raises :class:`PeerGone`, also if the
         peer takes none for ``timeout`` seconds."""
         with self.lock:
-            while self.size >= limit and self.broken is None:
+            while self.size > limit and self.broken is None:
                 before = self.total
                 if not self._taken.wait(timeout) and self.total == before:
                     self._break(TimeoutError(f"the client has read nothing for {timeout:g} s"))

@@ -124,15 +124,20 @@ class SelectorPoller:
         self._writer.setblocking(False)
         self._selector.register(self._reader, selectors.EVENT_READ)
 
-    def _set(self, fd: int, interest: int) -> None:
+    def _set(self, fd: int, more: int, less: int = 0) -> None:
         with self._changed:
-            self._interest[fd] = interest
+            interest = self._interest.get(fd)
+            if interest is None:
+                return  # it has been removed since
+            self._interest[fd] = (interest | more) & ~less
             self._dirty.add(fd)
             waiting = self._waiting
         if waiting:
             self.wake()
 
     def add(self, fd: int) -> None:
+        with self._changed:
+            self._interest[fd] = 0
         self._set(fd, READ)
 
     add_listener = add
@@ -147,13 +152,13 @@ class SelectorPoller:
                     self._selector.unregister(fd)
 
     def want_write(self, fd: int) -> None:
-        self._set(fd, self._interest.get(fd, READ) | WRITE)
+        self._set(fd, WRITE)
 
     def mute(self, fd: int) -> None:
-        self._set(fd, self._interest.get(fd, READ) & ~READ)
+        self._set(fd, 0, READ)
 
     def unmute(self, fd: int) -> None:
-        self._set(fd, self._interest.get(fd, 0) | READ)
+        self._set(fd, READ)
 
     def _apply(self) -> None:
         """Tell the selector what has changed. The caller holds the lock."""

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from quaich.exchange.call import PeerGone
 from quaich.server.connection import Connection, State
 from quaich.server.poller import Poller
+from quaich.settings import Timeouts
 
 
 class Connections:
     """The connections, by descriptor. The leader adds; whoever owns one ends it."""
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: Poller, timeouts: Timeouts) -> None:
         self._poller = poller
+        self._timeouts = timeouts
         self.by_fd: dict[int, Connection] = {}
         self._oldest: list[tuple[float, Connection]] = []  # idle ones, the oldest last
 
@@ -42,7 +44,7 @@ class Connections:
         if connection.outbox is not None:
             connection.outbox.fail(PeerGone("the connection is closed"))
         connection.drop_content()
-        connection.request = connection.base = connection.stream = None
+        connection.request = connection.base = connection.repetition = connection.stream = None
         connection.buffer = b""
         try:
             connection.socket.close()
@@ -67,7 +69,8 @@ class Connections:
 
     def expendable(self) -> Connection | None:
         """The one that loses least if it is closed for a new one: that which has been idle the
-        longest; where none is, that which has been sending its head the longest."""
+        longest; where none is, that which has been sending its head the longest. None of which
+        something has come that has not been read: it may well be a request."""
         for _ in range(2):
             while self._oldest:
                 deadline, connection = self._oldest.pop()
@@ -75,6 +78,7 @@ class Connections:
                     connection.state is State.HEAD
                     and not connection.busy
                     and connection.deadline == deadline
+                    and not connection.has_unread()
                 ):
                     return connection
             self._oldest = sorted(
@@ -83,12 +87,16 @@ class Connections:
                     for connection in self.by_fd.values()
                     if connection.state is State.HEAD and not connection.busy
                 ),
-                key=_by_age,
+                key=self._age,
                 reverse=True,
             )
         return None
 
-
-def _by_age(item: tuple[float, Connection]) -> tuple[bool, float]:
-    deadline, connection = item
-    return bool(connection.buffer), deadline
+    def _age(self, item: tuple[float, Connection]) -> tuple[bool, float]:
+        deadline, connection = item
+        if connection.buffer:
+            return True, deadline
+        # Since when it is idle. One that has sent no request yet has less time for it.
+        is_new = connection.request is None
+        times = self._timeouts
+        return False, deadline - (times.header_timeout if is_new else times.keep_alive)

@@ -30,6 +30,8 @@ nothing to say."""
 _FORMAT: Final = "[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s"  # gunicorn's
 _DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S %z"
 
+_LOGGERS: Final = ("quaich.error", "quaich.application")  # docs/decisions/0009
+
 
 def serve(application: WSGIApplication, **keywords: Any) -> None:
     """Serve an application until SIGTERM or SIGINT; every setting is a keyword argument.
@@ -57,8 +59,13 @@ class Stopping:
     """
 
     def __init__(self) -> None:
-        self._noted = threading.Event()
-        self.is_quick = False
+        self.is_noted = False
+        self.is_quick = False  # it was SIGINT
+        # Held; released by the signal. An Event would not do: its set(), in a handler that has
+        # interrupted its wait(), may want a lock that the same thread has.
+        self._wake = threading.Lock()
+        self._wake.acquire()
+        self._interrupts = False
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "Stopping":
@@ -75,18 +82,29 @@ class Stopping:
     def _note(self, number: int, frame: FrameType | None) -> None:
         for each in self._handlers:
             signal.signal(each, signal.SIG_DFL)
-        self.is_quick = number == signal.SIGINT
-        self._noted.set()
+        self.is_quick = self.is_quick or number == signal.SIGINT
+        if not self.is_noted:
+            self.is_noted = True
+            self._wake.release()
+        if self._interrupts:
+            raise KeyboardInterrupt
 
-    @property
-    def is_noted(self) -> bool:
-        return self._noted.is_set()
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """A block in which the signal is a KeyboardInterrupt: nothing is under way in it."""
+        self._interrupts = True
+        try:
+            if self.is_noted:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._interrupts = False
 
     def wait(self) -> None:
         """Wait for the first signal."""
-        # Not for ever at once: on Windows, that would not see Ctrl-C.
-        while not self._noted.wait(1.0 if sys.platform == "win32" else None):
-            pass
+        while not self.is_noted:
+            # Not for ever at once: on Windows, that would not see Ctrl-C.
+            self._wake.acquire(timeout=1.0 if sys.platform == "win32" else -1)
 
 
 def serve_until(stopping: Stopping, application: WSGIApplication, settings: Settings) -> None:
@@ -122,7 +140,10 @@ def _requests(count: int) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """On stderr, if there is one and somebody reads it."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(line, file=sys.stderr, flush=True)
 
 
 # --- Logs -----------------------------------------------------------------------------------
@@ -130,24 +151,29 @@ def _say(line: str) -> None:
 
 @contextlib.contextmanager
 def _error_log(logs: Logs) -> Iterator[None]:
-    """The logger ``quaich.error``, to stderr or a file. If the application has configured it,
-    what it has configured counts."""
-    logger = logging.getLogger("quaich.error")
-    level = logger.level
-    if logger.hasHandlers() and logs.error_logfile == "-":
+    """What the server's loggers say, to stderr or a file. If the application has configured
+    logging, what it has configured counts, unless a file was asked for."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        # So logging.config leaves those that it does not know: nobody would see a traceback.
+        logger.disabled = False
+    if loggers[0].hasHandlers() and logs.error_logfile == "-":
         yield
         return
-    handler = _open(logs, "error_logfile", lambda path: _error_handler(path))
+    handler = _open(logs, "error_logfile", _error_handler)
     handler.setFormatter(logging.Formatter(_FORMAT, _DATE_FORMAT))
-    logger.addHandler(handler)
-    logger.setLevel(logs.log_level.upper())
-    propagate, logger.propagate = logger.propagate, False
+    before = [(logger, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logs.log_level.upper())
+        logger.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
+        for logger, level, propagate in before:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
         handler.close()
 
 

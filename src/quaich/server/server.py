@@ -51,7 +51,11 @@ class Server:
         elif keywords:
             raise TypeError("either settings or keyword arguments, not both")
         self.settings = settings
-        raise_descriptor_limit()
+        limit = raise_descriptor_limit()
+        most = settings.listen.worker_connections
+        if limit is not None and most > limit - _SPARE:
+            most = max(limit - _SPARE, limit // 2)
+            logger.debug("at most %d connections, as there are %d descriptors", most, limit)
         if sockets is None:
             sockets = []
             try:
@@ -75,6 +79,7 @@ class Server:
             settings,
             SOFTWARE if settings.environ.server_header else None,
             access_log,
+            most=most,
         )
         self._started = False
         self._closed = False
@@ -155,16 +160,18 @@ class Server:
         self.close()
 
 
-def raise_descriptor_limit() -> None:
-    """Let this process have as many descriptors as it may: a connection is one."""
+def raise_descriptor_limit() -> int | None:
+    """Let this process have as many descriptors as it may: a connection is one. How many."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return
+        return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
         except (OSError, ValueError):
             # macOS: the hard limit may be more than the system allows.
             logger.debug("the limit of %d descriptors cannot be raised", soft)
+    return None if soft == resource.RLIM_INFINITY else soft
