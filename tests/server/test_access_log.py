@@ -19,16 +19,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from quaich.server import access_log
-from quaich.server.access_log import (
-    BUFFER_MAX,
-    FLUSH_SIZE,
-    FORMATS,
-    AccessLog,
-    Entry,
-    compile_format,
-    user_of,
-)
+from quaich.server import access_format
+from quaich.server.access_format import FORMATS, Entry, compile_format, user_of
+from quaich.server.access_log import BUFFER_MAX, FLUSH_SIZE, AccessLog
 
 ENVIRON: dict[str, Any] = {
     "REQUEST_METHOD": "GET",
@@ -70,7 +63,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     def set_zone(name: str) -> None:
         monkeypatch.setenv("TZ", name)
         time.tzset()
-        monkeypatch.setattr(access_log, "_last", (-1, "", ""))
+        monkeypatch.setattr(access_format, "_last", (-1, "", ""))
 
     yield set_zone
     monkeypatch.undo()

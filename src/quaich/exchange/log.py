@@ -18,7 +18,7 @@ class SafeLogger:
                 self._logger.log(level, message, *args, exc_info=exc_info, stacklevel=3)
         except BaseException as error:
             try:
-                print(f"quaich: a log handler failed: {error!r}", file=sys.stderr)
+                sys.stderr.write(f"quaich: a log handler failed: {error!r}\n")
             except BaseException:
                 pass
 

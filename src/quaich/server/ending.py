@@ -116,11 +116,15 @@ class Ending:
         """Send the responses that were gathered, before something that may take long."""
         if connection.holding:
             connection.holding = False
-            try:
-                if not connection.flush():
-                    self._poller.want_write(connection.fd)
-            except OSError:
-                pass  # the next response finds out
+            self.push(connection)
+
+    def push(self, connection: Connection) -> None:
+        """Send what is left of the responses before, while the next request comes."""
+        try:
+            if not connection.flush():
+                self._poller.want_write(connection.fd)
+        except OSError:
+            pass  # the next response finds out
 
     def release(self, connection: Connection) -> None:
         """Send the responses that were gathered; there are no more of them."""

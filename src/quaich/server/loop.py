@@ -21,7 +21,7 @@ from collections import deque
 from time import monotonic
 from typing import Any, Final
 
-from quaich.exchange.call import Call, End
+from quaich.exchange.call import Call, End, PeerGone
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
@@ -163,6 +163,7 @@ class Loop:
         if now >= self._next_sweep:
             self._sweep(now)
             self._next_sweep = now + _SWEEP
+            self._recorder.flush()
         if self.stopping:
             self._stop()
         if self._returned:
@@ -171,8 +172,6 @@ class Loop:
             if crew.parked:
                 crew.unpark()
             return
-        if self._recorder.is_on:
-            self._recorder.flush()
         if me.has_slot and crew.watcher is None:
             crew.take_slot(me)
         crew.tick = SHORT_TICK if self._predictor.shares else TICK
@@ -186,6 +185,7 @@ class Loop:
         self._mark = monotonic()
         self.clock.refresh()
         if not events:
+            self._recorder.flush()  # now it keeps nobody waiting
             if not crew.parked and not self._returned:
                 crew.park()
             return
@@ -226,6 +226,8 @@ class Loop:
             elif mask & ~WRITE:
                 self._read_head(connection, me)
         elif state is State.CONTENT:
+            if mask & WRITE:
+                self._ending.push(connection)
             self._read_content(connection, me)
         elif state is State.DRAINING:
             self._ending.drain(connection)
@@ -320,20 +322,28 @@ class Loop:
         data = connection.buffer[connection.start :]
         connection.buffer, connection.start = b"", 0
         try:
-            if self.bodies.stream_body or (request.awaits_continue and not data):
+            expects = request.awaits_continue and not data
+            # Of chunked content the length is not known (wanted is 0) before all is there, and
+            # without CONTENT_LENGTH many frameworks take it that there is none.
+            if self.bodies.stream_body or (expects and decoder.wanted):
                 connection.buffer = data
                 connection.stream = environ["wsgi.input"] = ContentInput(
                     decoder,
                     connection.receive_content,
-                    connection.send_continue if request.awaits_continue and not data else None,
+                    connection.send_continue if expects else None,
                     self._limit,
                 )
                 return True
             connection.environ = environ
             connection.content = Content(decoder, self.bodies.body_buffer, self._limit)
+            if expects:
+                connection.send_continue()
             return self._take_content(connection, data)
         except ProtocolError as error:
             self._ending.refuse(connection, error, head_only=request.method == "HEAD")
+            return False
+        except PeerGone:
+            self.connections.close(connection)
             return False
 
     def _take_content(self, connection: Connection, data: bytes) -> bool:
@@ -349,6 +359,7 @@ class Loop:
             logger.error("%s: content cannot be kept: %s", connection, error)
             raise ProtocolError("S40", 503, "the server has no room for the content") from error
         if not complete:
+            self._ending.unhold(connection)
             connection.state = State.CONTENT
             connection.deadline = self._mark + self.timeouts.body_timeout
             return False

@@ -91,7 +91,7 @@ class EpollPoller:
 
     def wait(self, seconds: float | None) -> list[Event]:
         events = self._epoll.poll(seconds, 256)
-        for index, (fd, mask) in enumerate(events):
+        for index, (fd, _) in enumerate(events):
             if fd == self._wake:
                 del events[index]
                 with contextlib.suppress(BlockingIOError):

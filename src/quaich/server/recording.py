@@ -6,7 +6,8 @@ from time import time
 
 from quaich.exchange.call import Call, End
 from quaich.protocol.errors import ProtocolError
-from quaich.server.access_log import AccessLog, Entry, user_of
+from quaich.server.access_format import Entry, user_of
+from quaich.server.access_log import AccessLog
 from quaich.server.connection import Connection
 from quaich.types import WSGIEnvironment
 

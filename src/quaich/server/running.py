@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-from quaich.server.access_log import AccessLog, compile_format
+from quaich.server.access_format import compile_format
+from quaich.server.access_log import AccessLog
 from quaich.server.server import Server
 from quaich.settings import Logs, SettingError, Settings, from_keywords, merge
 from quaich.types import WSGIApplication
@@ -143,7 +144,8 @@ def _say(line: str) -> None:
     """On stderr, if there is one and somebody reads it."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            print(line, file=sys.stderr, flush=True)
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
 
 
 # --- Logs -----------------------------------------------------------------------------------
