@@ -1,10 +1,12 @@
-"""Any bytes give a request head or a ProtocolError with a status of 400, 501 or 505; never
-another error, and never a name or value with an octet that may not be in it."""
+"""Any bytes, line by line as the drop-in server reads them, give a head or a ProtocolError with a
+status of 400, 501 or 505, in both profiles; never another error, and never a name or value with
+an octet that may not be in it."""
 
 import re
 
 from fuzz.harness import run
-
+from fuzz.head import TOKENS
+from protocol.corpora import all_requests
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.framing import body_decoder, expects_continue, persists
 from quaich.protocol.request import (
@@ -18,35 +20,6 @@ from quaich.protocol.request import (
     parse_target,
     strip_line_end,
 )
-
-PIECES = [
-    *(
-        b"GET ",
-        b"OPTIONS ",
-        b"CONNECT ",
-        b"/",
-        b"/a?b",
-        b"*",
-        b"http://a/",
-        b"[::1]:80",
-        b"%41",
-        b"#",
-    ),
-    *(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"GET / HTTP/1.1\r\n", b"Host: a\r\n", b"Host", b"\r\n"),
-    *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b":"),
-    *(
-        b"a",
-        b"_",
-        b" ",
-        b"\t",
-        b"\r",
-        b"\n",
-        b"\0",
-        b"\xff",
-        b"\x16\x03",
-        b"Expect: 100-continue\r\n",
-    ),
-]
 
 unsound = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]").search
 
@@ -84,4 +57,4 @@ def check(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    run(check, PIECES)
+    run(check, TOKENS, all_requests())

@@ -169,14 +169,9 @@ def signal_handlers() -> Iterator[None]:
 
 @pytest.fixture
 def loggers() -> Iterator[dict[str, logging.Logger]]:
-    """The server's loggers, as in a process that has configured no logging; what a test does to
-    them is undone."""
-    root = logging.getLogger()
+    """The server's loggers; what a test does to them is undone."""
     loggers = {name: logging.getLogger(name) for name in ("quaich.error", "quaich.application")}
-    # pytest's handlers are no configuration of the application's.
-    handlers, root.handlers = root.handlers, []
     yield loggers
-    root.handlers = handlers
     for logger in loggers.values():
         for handler in [*logger.handlers]:
             logger.removeHandler(handler)

@@ -8,10 +8,10 @@ import logging
 import os
 import re
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -25,8 +25,6 @@ pytestmark = [pytest.mark.live, pytest.mark.usefixtures("signal_handlers")]
 
 MAIN = threading.main_thread().ident
 assert MAIN is not None
-
-ANY_PORT = "127.0.0.1:0"
 
 
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -61,10 +59,26 @@ class Announcing(io.StringIO):
 
 
 @pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Announcing:
-    stderr = Announcing()
-    monkeypatch.setattr(sys, "stderr", stderr)
-    return stderr
+def stderr() -> Announcing:
+    return Announcing()
+
+
+def serve(
+    application: Any,
+    stderr: io.StringIO | None,
+    *,
+    configured: logging.Handler | None = None,
+    **keywords: Any,
+) -> None:
+    """As ``quaich.serve``, in a process with that stderr, whose application has configured that
+    handler of the log, or none."""
+    root = logging.getLogger()
+    pytests, root.handlers = root.handlers, [] if configured is None else [configured]
+    try:
+        with contextlib.redirect_stderr(stderr):
+            quaich.serve(application, **{"bind": "127.0.0.1:0"} | keywords)
+    finally:
+        root.handlers = pytests
 
 
 @contextlib.contextmanager
@@ -118,7 +132,7 @@ def test_serves_until_a_signal(stderr: Announcing, loggers: Any, signum: int) ->
                 answers.append((response.read(), response.getheader("Server"), connection.sock))
 
     with beside(visit, signum):
-        quaich.serve(app, bind=ANY_PORT)
+        serve(app, stderr)
     assert [answer[:2] for answer in answers] == [(b"quaich", "quaich")] * 2
     assert answers[0][2] is answers[1][2]
     (line,) = stderr.getvalue().splitlines()
@@ -139,32 +153,50 @@ class Waiting:
         return app(environ, start_response)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_requests_under_way_end_in_time(
-    stderr: Announcing, loggers: Any, monkeypatch: pytest.MonkeyPatch, count: int, signum: int
-) -> None:
-    """What is waited for is said, and for how long: after Ctrl-C for less."""
-    monkeypatch.setattr(running, "QUIET_TIME", 0.0)
+def run_with_requests(
+    count: int, signum: int, stderr: Announcing, *, let_end: bool, **keywords: Any
+) -> list[int]:
+    """Let a server get a signal while it answers so many requests; the statuses that came."""
     waiting = Waiting(count)
-    answers: list[int] = []
+    server = quaich.Server(waiting, bind="127.0.0.1:0", **keywords)
+    statuses: list[int] = []
 
     def visit() -> None:
-        answers.append(get(stderr.wait_port())[0])
+        with contextlib.suppress(ConnectionError, http.client.BadStatusLine):
+            statuses.append(get(server.port)[0])
 
-    def let_end() -> None:
+    def end() -> None:
         assert stderr.stopping.wait(10)
         waiting.may_end.set()
 
+    def wait_until_all_are_counted() -> None:
+        waiting.entered.wait()
+        deadline = monotonic() + 10
+        while server.requests_under_way < count:
+            assert monotonic() < deadline
+
     others = [threading.Thread(target=visit) for _ in range(count)]
-    others.append(threading.Thread(target=let_end))
+    others += [threading.Thread(target=end)] * let_end
     for thread in others:
         thread.start()
-    with beside(waiting.entered.wait, signum):
-        quaich.serve(waiting, bind=ANY_PORT, graceful_timeout=9)
+    with beside(wait_until_all_are_counted, signum), contextlib.redirect_stderr(stderr):
+        with Stopping() as stopping:
+            running.run(server, stopping)
     for thread in others:
         thread.join()
-    assert answers == [200] * count
+    waiting.may_end.set()
+    return statuses
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_requests_under_way_end_in_time(
+    stderr: Announcing, monkeypatch: pytest.MonkeyPatch, count: int, signum: int
+) -> None:
+    """What is waited for is said, and for how long: after Ctrl-C for less."""
+    monkeypatch.setattr(running, "QUIET_TIME", 0.0)
+    statuses = run_with_requests(count, signum, stderr, let_end=True, graceful_timeout=9)
+    assert statuses == [200] * count
     requests = "1 request" if count == 1 else "2 requests"
     seconds = 2 if signum == signal.SIGINT else 9
     assert stderr.getvalue().splitlines()[1:] == [
@@ -177,30 +209,11 @@ def test_requests_under_way_end_in_time(
 )
 @pytest.mark.parametrize("count", [1, 2])
 def test_requests_that_take_too_long_are_cut_off(
-    stderr: Announcing,
-    loggers: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    count: int,
-    signum: int,
-    setting: float,
+    stderr: Announcing, monkeypatch: pytest.MonkeyPatch, count: int, signum: int, setting: float
 ) -> None:
     monkeypatch.setattr(running, "QUICK", 0.0)
-    waiting = Waiting(count)
-    answers: list[int] = []
-
-    def visit() -> None:
-        with contextlib.suppress(ConnectionError, http.client.BadStatusLine):
-            answers.append(get(stderr.wait_port())[0])
-
-    visitors = [threading.Thread(target=visit) for _ in range(count)]
-    for thread in visitors:
-        thread.start()
-    with beside(waiting.entered.wait, signum):
-        quaich.serve(waiting, bind=ANY_PORT, graceful_timeout=setting)
-    for thread in visitors:
-        thread.join()
-    waiting.may_end.set()
-    assert answers == []
+    statuses = run_with_requests(count, signum, stderr, let_end=False, graceful_timeout=setting)
+    assert statuses == []
     line = "1 request was cut off" if count == 1 else "2 requests were cut off"
     assert stderr.getvalue().splitlines()[1:] == [line]
 
@@ -227,7 +240,6 @@ def test_a_signal_ends_a_block_in_which_nothing_is_under_way() -> None:
     with Stopping() as stopping:
         with pytest.raises(KeyboardInterrupt), stopping.interrupting():
             signal.raise_signal(signal.SIGINT)
-            pytest.fail("the block goes on")
         assert stopping.is_quick
         with pytest.raises(KeyboardInterrupt), stopping.interrupting():
             pytest.fail("the block begins")
@@ -236,13 +248,13 @@ def test_a_signal_ends_a_block_in_which_nothing_is_under_way() -> None:
 def test_outside_of_the_main_thread_it_cannot_be_called() -> None:
     caught: list[BaseException] = []
 
-    def serve() -> None:
+    def serve_there() -> None:
         try:
-            quaich.serve(app, bind=ANY_PORT)
+            quaich.serve(app, bind="127.0.0.1:0")
         except ValueError as error:
             caught.append(error)
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve_there)
     thread.start()
     thread.join()
     assert "main thread" in str(caught[0])
@@ -257,12 +269,11 @@ class Broken(io.StringIO):
 
 @pytest.mark.parametrize("stream", [None, Broken()])
 def test_nobody_reads_what_is_said(
-    stream: Any, loggers: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stream: Any, loggers: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", stream)
-    with Stopping() as stopping:
+    with contextlib.redirect_stderr(stream), Stopping() as stopping:
         signal.raise_signal(signal.SIGTERM)
-        running.serve_until(stopping, app, settings(bind=ANY_PORT))
+        running.serve_until(stopping, app, settings(bind="127.0.0.1:0"))
     assert capsys.readouterr() == ("", "")
 
 
@@ -281,7 +292,7 @@ def test_nobody_reads_what_is_said(
 )
 def test_a_wrong_setting(keywords: Any, line: str, loggers: Any) -> None:
     with pytest.raises(SettingError) as caught:
-        quaich.serve(app, **{"bind": ANY_PORT} | keywords)
+        quaich.serve(app, **{"bind": "127.0.0.1:0"} | keywords)
     assert str(caught.value).startswith(line)
     assert isinstance(caught.value, TypeError) == ("thread" in keywords)
 
@@ -294,7 +305,7 @@ def serve_a_failure(stderr: Announcing, **keywords: Any) -> None:
         assert get(stderr.wait_port(), "/there?secret")[0] == 500
 
     with beside(visit):
-        quaich.serve(failing, bind=ANY_PORT, **keywords)
+        serve(failing, stderr, **keywords)
 
 
 def assert_matches(pattern: str, text: str) -> None:
@@ -332,12 +343,7 @@ def test_errors_are_where_the_application_has_them(stderr: Announcing, loggers: 
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        serve_a_failure(stderr)
-    finally:
-        root.removeHandler(handler)
+    serve_a_failure(stderr, configured=handler)
     assert out.getvalue().startswith("quaich.error: GET /there from 127.0.0.1:")
     assert stderr.getvalue().count("\n") == 1
 
@@ -346,13 +352,9 @@ def test_a_file_that_was_asked_for_comes_before_that(
     stderr: Announcing, loggers: Any, tmp_path: Path
 ) -> None:
     out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        serve_a_failure(stderr, error_logfile=str(tmp_path / "log"))
-    finally:
-        root.removeHandler(handler)
+    serve_a_failure(
+        stderr, configured=logging.StreamHandler(out), error_logfile=str(tmp_path / "log")
+    )
     assert out.getvalue() == ""
     assert_matches(LINE, (tmp_path / "log").read_text())
 
@@ -365,7 +367,7 @@ def test_the_level(stderr: Announcing, loggers: Any, level: str, is_written: boo
         assert get(stderr.wait_port(), "/{x}")[0] == 400
 
     with beside(visit):
-        quaich.serve(app, bind=ANY_PORT, log_level=level)
+        serve(app, stderr, log_level=level)
     assert ("(H034)" in stderr.getvalue()) == is_written
 
 
@@ -377,7 +379,7 @@ def test_what_is_said_of_an_application_is_there_too(stderr: Announcing, loggers
         return []
 
     with beside(lambda: get(stderr.wait_port())):
-        quaich.serve(careless, bind=ANY_PORT)
+        serve(careless, stderr)
     assert "[WARNING] A response header without a name was dropped\n" in stderr.getvalue()
 
 
@@ -386,7 +388,7 @@ def test_what_is_said_of_an_application_is_there_too(stderr: Announcing, loggers
 
 def serve_with_access_log(stderr: Announcing, **keywords: Any) -> None:
     with beside(lambda: get(stderr.wait_port(), "/a?b")):
-        quaich.serve(app, bind=ANY_PORT, **keywords)
+        serve(app, stderr, **keywords)
 
 
 def test_there_is_none_unless_asked_for(

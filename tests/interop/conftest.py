@@ -52,12 +52,24 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def served(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+# The ways of a server to wait and to take content; each is to be the same to a client.
+WAYS = {
+    "as it is": [],
+    "streamed": ["--stream-body"],
+    "selectors": ["--poller", "selectors"],
+    "one thread": ["--threads", "1"],
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def served(
+    request: pytest.FixtureRequest, file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """The application of ``reference.py``, for all tests of a file. It has nothing to complain
     of."""
     log = tmp_path_factory.mktemp("logs") / "access.log"
-    with serve(f"reference:Reference({str(file)!r}, 50)", access_log=log) as served:
+    app = f"reference:Reference({str(file)!r}, 50)"
+    with serve(app, *WAYS[request.param], access_log=log) as served:
         yield served
         served.stop()
         assert served.said == []

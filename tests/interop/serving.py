@@ -72,15 +72,21 @@ def serve(
     app: str, *options: str, directory: Path = HERE, access_log: Path | None = None
 ) -> Iterator[Served]:
     """``quaich serve`` of this interpreter; ``directory`` is where the module is."""
-    command = [sys.executable, "-m", "quaich", "serve", "-b", "127.0.0.1:0"]
-    command += ["--app-dir", str(directory), *options]
+    command = ["-m", "quaich", "serve", "-b", "127.0.0.1:0", "--app-dir", str(directory)]
     if access_log is not None:
         command += ["--access-logfile", str(access_log)]
+    with running([*command, *options, app], access_log) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def running(arguments: list[str], access_log: Path | None = None) -> Iterator[Served]:
+    """Any server, as a process of this interpreter, that says where it listens."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("QUAICH_")
     }
     with subprocess.Popen(
-        [*command, app],
+        [sys.executable, *arguments],
         env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

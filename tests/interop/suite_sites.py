@@ -8,6 +8,7 @@ request is counted, and must be in the access log, once.
 import contextlib
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,7 +97,7 @@ def client(
             assert len(served.logged()) == client.requests
             # Of what a site told, all is about the error on purpose.
             assert sum(line == "RuntimeError: an error on purpose" for line in served.said) == 1
-            errors = [line for line in served.said if "[ERROR]" in line or "[WARNING]" in line]
+            errors = [line for line in served.said if re.match(r"\[.*\] \[[A-Z]+\] ", line)]
             if framework == "pyramid":
                 assert len(errors) == 1
                 assert "GET /error from 127.0.0.1:" in errors[0]

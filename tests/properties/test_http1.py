@@ -9,13 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from properties.strategies import any_bodies, any_lines, chunked_bodies, sizes
-from protocol.connection import BASE, STRICT_OPTIONS, read_connection
+from protocol.connection import BASE, STRICT_OPTIONS, read_connection, verdict_on
 from protocol.corpora import RECORDS, all_requests
 from protocol.wire import cut, singly
 from quaich.protocol import http1
 from quaich.protocol.body import ChunkLimits, encode_chunk
 from quaich.protocol.errors import ProtocolError
-from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
+from quaich.protocol.http1 import HeadLimits, HeadOptions, parse_head
 from quaich.protocol.memo import ENTRIES_MAX, ENTRY_MAX
 from quaich.protocol.request import Leniency
 
@@ -135,25 +135,6 @@ def test_what_is_in_front_of_a_head_says_nothing(
     before: bytes, data: bytes, chosen: HeadOptions
 ) -> None:
     assert verdict_on(before + data, chosen, len(before)) == verdict_on(data, chosen)
-
-
-def verdict_on(data: bytes, chosen: HeadOptions, start: int = 0, parse: Any = parse_head) -> Any:
-    """All that parse_head() says, in values that can be compared."""
-    try:
-        head = parse(data, start, BASE, chosen)
-    except ProtocolError as error:
-        return error.rule, error.status, error.message, error.span
-    if head is None:
-        return None
-    end, request, variables = head
-    return end - start, described(request), variables
-
-
-def described(request: Request) -> tuple[Any, ...]:
-    decoder = request.decoder
-    if decoder is None:
-        return request
-    return (*request._replace(decoder=None), type(decoder), decoder.wanted, decoder.done)
 
 
 # --- Any bytes -------------------------------------------------------------------------------
@@ -313,8 +294,9 @@ def test_what_is_known_is_what_every_rule_says(data: bytes, chosen: HeadOptions)
 def test_what_is_known_of_the_corpus_is_what_every_rule_says() -> None:
     chosen = [STRICT_OPTIONS, HeadOptions(SMALL), HeadOptions(header_map="refuse")]
     chosen += [record.options for record in RECORDS if record.options != STRICT_OPTIONS]
+    requests = all_requests()
     for each in chosen:
-        for data in all_requests():
+        for data in requests:
             expected = by_every_rule(data, each)
             assert verdict_on(data, each) == expected
             assert verdict_on(data, each) == expected

@@ -151,3 +151,25 @@ def read_connection(blocks: Iterable[bytes], options: HeadOptions = STRICT_OPTIO
     for block in blocks:
         reader.feed(block)
     return reader.outcome()
+
+
+# --- One head --------------------------------------------------------------------------------
+
+
+def verdict_on(data: bytes, options: HeadOptions, start: int = 0, parse: Any = parse_head) -> Any:
+    """All that parse_head() says of a head, in values that can be compared."""
+    try:
+        head = parse(data, start, BASE, options)
+    except ProtocolError as error:
+        return Refusal(error.rule, error.status, error.message, error.span)
+    if head is None:
+        return None
+    end, request, variables = head
+    return end - start, _described(request), variables
+
+
+def _described(request: Request) -> tuple[Any, ...]:
+    decoder = request.decoder
+    if decoder is None:
+        return request
+    return (*request._replace(decoder=None), type(decoder), decoder.wanted, decoder.done)

@@ -36,6 +36,8 @@ class _Log(logging.Handler):
         self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        # Now, as each handler that writes does: what the arguments stand for may change.
+        record.msg, record.args = record.getMessage(), None
         self.records.append(record)
 
     def __call__(self) -> list[logging.LogRecord]:

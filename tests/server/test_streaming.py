@@ -240,7 +240,7 @@ def comes_to_rest(app: Endless) -> int:
         pause.wait(0.01)
         times = times + 1 if app.made == seen and seen else 0
         seen = app.made
-        return times == 20
+        return times == 10
 
     wait_until(rests, "the application to be paused")
     return seen
@@ -248,7 +248,7 @@ def comes_to_rest(app: Endless) -> int:
 
 @pytest.mark.rule("S82")
 @pytest.mark.parametrize("threads", [1, 32])
-@pytest.mark.parametrize("response_buffer", [0, 100_000, 2 * MEGABYTE])
+@pytest.mark.parametrize("response_buffer", [0, 2 * MEGABYTE])
 def test_the_application_is_paused_while_too_much_waits(
     serve: Serve, connect: Connect, threads: int, response_buffer: int
 ) -> None:

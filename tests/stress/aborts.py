@@ -4,7 +4,6 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 
 from server.wire import Client, get, post
 from stress.traffic import Address
@@ -106,10 +105,12 @@ PHASES: list[Phase] = [
 
 
 class Aborting:
-    """Clients that go, a few at once, until the context ends. ``counts``: by phase."""
+    """Clients that go, a few at once, until the context ends. ``counts``: by phase. ``faults``:
+    what the server did wrong to them."""
 
     def __init__(self, address: Address, clients: int = 4) -> None:
         self.counts: Counter[str] = Counter()
+        self.faults: list[str] = []
         self._address = address
         self._ending = threading.Event()
         self._mutex = threading.Lock()
@@ -123,7 +124,8 @@ class Aborting:
         while not self._ending.is_set():
             phase = chance.choice(PHASES)
             is_reset = chance.random() < 0.5
-            with suppress(OSError, EOFError):
+            counts[phase.__name__] += 1
+            try:
                 client = Client(self._address)
                 try:
                     phase(client)
@@ -132,7 +134,8 @@ class Aborting:
                         client.reset()
                     else:
                         client.close()
-                counts[phase.__name__] += 1
+            except (AssertionError, EOFError, OSError) as error:
+                self.faults.append(f"{phase.__name__}: {error!r}")
         with self._mutex:
             self.counts += counts
 

@@ -33,18 +33,14 @@ def summary(method: str, name: str, content: bytes) -> bytes:
     return f"{method} {name} {len(content)} {zlib.crc32(content)}".encode()
 
 
-def _file() -> str:
-    """The served file. It goes with the directory of temporary files."""
-    with tempfile.NamedTemporaryFile(prefix="quaich-stress-", delete=False) as file:
-        file.write(file_content())
-    return file.name
-
-
 class Application:
     """See the module. One for each process."""
 
     def __init__(self) -> None:
-        self._path: str | None = None
+        # Goes when the process ends.
+        self._file = tempfile.NamedTemporaryFile(prefix="quaich-stress-")  # noqa: SIM115
+        self._file.write(file_content())
+        self._file.flush()
         self._hoard: list[int] = []
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -84,8 +80,7 @@ class Application:
 
     def do_file(self, environ: Environ, query: dict[str, str]) -> Answer:
         """A file of :data:`FILE_SIZE` bytes."""
-        self._path = self._path or _file()
-        return [], environ["wsgi.file_wrapper"](open(self._path, "rb"))  # noqa: PTH123, SIM115
+        return [], environ["wsgi.file_wrapper"](open(self._file.name, "rb"))  # noqa: PTH123, SIM115
 
     def do_sleep(self, environ: Environ, query: dict[str, str]) -> Answer:
         """After ``ms`` milliseconds."""
@@ -127,12 +122,6 @@ class Application:
         while self._hoard:
             os.close(self._hoard.pop())
         return [], [b"released"]
-
-    def clean(self) -> None:
-        """Remove the file."""
-        if self._path is not None:
-            os.unlink(self._path)  # noqa: PTH108
-            self._path = None
 
 
 application = Application()

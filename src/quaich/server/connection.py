@@ -260,6 +260,18 @@ class Connection:
         except OSError:
             return False
 
+    def interrupt(self) -> None:
+        """The server ends: whoever waits for the peer waits no longer. Any thread may call
+        this."""
+        self.gone = True
+        outbox = self.outbox
+        if outbox is not None:
+            outbox.fail(ConnectionAbortedError("the server has ended"))
+        try:
+            self.socket.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+
     def is_disconnected(self) -> bool:
         """Whether the client has closed its side of the connection. ``environ`` has it as
         ``quaich.client_disconnected``; a client that only ends its sending side counts too."""

@@ -44,6 +44,7 @@ class Member:
     """One thread of the crew. Fields are its own, but where it says otherwise."""
 
     __slots__ = (
+        "benched",
         "calls",
         "current",
         "has_slot",
@@ -60,6 +61,7 @@ class Member:
         self.wake = threading.Lock()  # held; released to wake the thread
         self.wake.acquire()
         self.woken = False  # under the mutex: wake has been released and not yet taken
+        self.benched = False  # under the mutex: it waits to be needed
         self.leads = False  # changed by the thread itself, or while it waits
         self.has_slot = False
         self.job: Any = None
@@ -175,6 +177,7 @@ class Crew:
     def _appoint_watcher(self) -> None:
         if self._bench:
             self.watcher = self._bench.pop()
+            self.watcher.benched = False
             self._rouse(self.watcher)
             return
         self.watcher = self._start()
@@ -235,8 +238,8 @@ class Crew:
     def _next_duty(self, me: Member) -> None:
         """Take a request from the queue, or watch, or wait to be needed."""
         with self.mutex:
-            if self.ended or self.watcher is me:
-                return
+            if self.ended or self.watcher is me or me.leads:
+                return  # it has been given one already
             if me.has_slot and self._queue:
                 me.job = self._queue.popleft()
                 return
@@ -248,7 +251,10 @@ class Crew:
                 self.watcher = me
                 return
             self._bench.append(me)
-        self._sleep(me)
+            me.benched = True
+        while me.benched and not self.ended:
+            # Roused does not mean needed: the rousing may have been for what it did before.
+            self._sleep(me)
 
     def _sleep(self, me: Member, seconds: float = -1) -> bool:
         """Wait to be roused; whether that happened."""

@@ -539,10 +539,20 @@ class Loop:
 
     def under_way(self) -> int:
         """Connections whose request has begun to arrive or is being answered."""
+        leader = self.crew.leader
+        called = leader.current if leader is not None and leader.tenure else None
         return sum(
-            connection.busy or connection.state is not State.HEAD or bool(connection.buffer)
+            connection.busy
+            or connection is called
+            or connection.state is not State.HEAD
+            or bool(connection.buffer)
             for connection in list(self.connections.by_fd.values())
         )
+
+    def interrupt(self) -> None:
+        """Let no thread wait for a client any longer: what is under way is cut off."""
+        for connection in list(self.connections.by_fd.values()):
+            connection.interrupt()
 
     def abandon(self) -> None:
         """Give back all that the system has given. The threads have ended, but for those that

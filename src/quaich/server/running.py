@@ -8,8 +8,8 @@ serve               an application, until a signal
 import contextlib
 import logging
 import signal
+import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
@@ -62,14 +62,15 @@ class Stopping:
     def __init__(self) -> None:
         self.is_noted = False
         self.is_quick = False  # it was SIGINT
-        # Held; released by the signal. An Event would not do: its set(), in a handler that has
-        # interrupted its wait(), may want a lock that the same thread has.
-        self._wake = threading.Lock()
-        self._wake.acquire()
         self._interrupts = False
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "Stopping":
+        # A thread that waits for a lock misses a signal that comes just before it does; and a
+        # handler may not do much. So Python itself writes a byte here when one comes.
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._former = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for each in (signal.SIGINT, signal.SIGTERM):
             self._handlers[each] = signal.getsignal(each)
             signal.signal(each, self._note)
@@ -79,14 +80,15 @@ class Stopping:
         for each, handler in self._handlers.items():
             # None: it was not Python that set it.
             signal.signal(each, signal.SIG_DFL if handler is None else handler)
+        signal.set_wakeup_fd(self._former)
+        self._reader.close()
+        self._writer.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         for each in self._handlers:
             signal.signal(each, signal.SIG_DFL)
+        self.is_noted = True
         self.is_quick = self.is_quick or number == signal.SIGINT
-        if not self.is_noted:
-            self.is_noted = True
-            self._wake.release()
         if self._interrupts:
             raise KeyboardInterrupt
 
@@ -104,8 +106,7 @@ class Stopping:
     def wait(self) -> None:
         """Wait for the first signal."""
         while not self.is_noted:
-            # Not for ever at once: on Windows, that would not see Ctrl-C.
-            self._wake.acquire(timeout=1.0 if sys.platform == "win32" else -1)
+            self._reader.recv(64)
 
 
 def serve_until(stopping: Stopping, application: WSGIApplication, settings: Settings) -> None:

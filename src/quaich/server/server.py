@@ -146,6 +146,7 @@ class Server:
                 if not loop.ended.wait(seconds):
                     cut_off = loop.under_way()
                 loop.crew.finish()
+                loop.interrupt()
                 loop.poller.wake()
                 # A thread that is inside the application cannot be ended; it is a daemon.
                 loop.crew.join(1.0)

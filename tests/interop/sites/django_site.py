@@ -24,6 +24,12 @@ from django.urls import path
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     DATA_UPLOAD_MAX_MEMORY_SIZE=16 * 1024 * 1024,
+    LOGGING={
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "level": "ERROR"}},
+        "loggers": {"django": {"handlers": ["stderr"]}},
+    },
     MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
     ROOT_URLCONF=__name__,
     SECRET_KEY="no secret: it signs nothing",

@@ -1,0 +1,48 @@
+"""``python -m tests.stress [NAME ...] [--full]``: what each scenario counts, as a table.
+
+Exits with 1 if anything was lost. ``all`` runs all of them. From the top of the checkout, where
+Quaich is installed or in PYTHONPATH.
+"""
+
+import argparse
+import inspect
+import os
+import sys
+from pathlib import Path
+
+# The tests import each other from there.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from stress.scenarios import SCENARIOS  # noqa: E402  # found by the line before
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.stress")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--full", action="store_true", help="the full size; minutes")
+    parser.add_argument("--poller", choices=("epoll", "selectors"), help="default: both")
+    arguments = parser.parse_args()
+    if not arguments.names:
+        for name, scenario in SCENARIOS.items():
+            print(f"{name:<14} {inspect.getdoc(scenario)}")
+        return 0
+    names = list(SCENARIOS) if arguments.names == ["all"] else arguments.names
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        parser.error(f"there is no scenario {unknown[0]}; they are {', '.join(SCENARIOS)}")
+    pollers = [arguments.poller] if arguments.poller else ["epoll", "selectors"]
+    failed = False
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors", flush=True)
+    for name in names:
+        scenario = SCENARIOS[name]
+        takes_poller = "poller" in inspect.signature(scenario).parameters
+        for poller in pollers if takes_poller else [""]:
+            arguments_of = {"poller": poller} if poller else {}
+            report = scenario(arguments.full, **arguments_of)
+            print(report, flush=True)
+            failed = failed or bool(report.faults)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
