@@ -45,6 +45,7 @@ def check(data: bytes) -> None:
             "known": verdict_on(data, options),
             "behind something": verdict_on(b"x\r\n\r\n" + data, options, 5),
             "in blocks": in_blocks(data, options),
+            "with known names": with_known_names(data, options),
         }
         for how, verdict in verdicts.items():
             if verdict != expected:
@@ -64,6 +65,14 @@ def in_blocks(data: bytes, options: HeadOptions) -> object:
         if verdict is not None:
             break
     return verdict
+
+
+def with_known_names(data: bytes, options: HeadOptions) -> object:
+    """The verdict when each line, and what is in front of its colon, is a name that is known."""
+    for line in data.split(b"\r\n"):
+        http1._learn(line + b": x")
+        http1._learn(line.partition(b":")[0].strip() + b": x")
+    return verdict_on(data, options)
 
 
 def check_refusal(data: bytes, refusal: Refusal) -> None:

@@ -251,7 +251,7 @@ def test_outside_of_the_main_thread_it_cannot_be_called() -> None:
     def serve_there() -> None:
         try:
             quaich.serve(app, bind="127.0.0.1:0")
-        except ValueError as error:
+        except RuntimeError as error:
             caught.append(error)
 
     thread = threading.Thread(target=serve_there)

@@ -17,7 +17,7 @@ from stress.report import Report
 from stress.traffic import (
     Kind,
     Tally,
-    _check,
+    check,
     big,
     chunked,
     echo,
@@ -244,7 +244,7 @@ def full_house(full: bool, poller: str = "auto") -> Report:
         lost = 0
         for number, client in enumerate(clients):
             try:
-                _check(client, f"w{number}", summary("GET", f"w{number}", b""))
+                check(client, f"w{number}", summary("GET", f"w{number}", b""))
             except (AssertionError, Truncated) as error:
                 lost += 1
                 report.faults.append(repr(error))
@@ -312,7 +312,7 @@ def _lasting(client: Client, name: str, chance: object) -> None:
     ms = _DURATIONS[hash(name) % len(_DURATIONS)]
     route, verb = ("work", "worked") if hash(name) % 3 == 0 and ms <= 5 else ("sleep", "slept")
     client.send(get(f"/{route}?id={name}&ms={ms}"))
-    _check(client, name, f"{verb} {name}".encode())
+    check(client, name, f"{verb} {name}".encode())
 
 
 def _lasting_pipeline(client: Client, name: str, chance: object) -> None:
@@ -324,7 +324,7 @@ def _lasting_pipeline(client: Client, name: str, chance: object) -> None:
         )
     )
     for each in names:
-        _check(client, each, f"slept {each}".encode())
+        check(client, each, f"slept {each}".encode())
 
 
 _DURATIONS = (0, 0, 0, 0.1, 0.1, 1, 1, 5, 50)

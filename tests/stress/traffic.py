@@ -39,7 +39,7 @@ class Tally:
 # --- Kinds of requests: each makes one exchange or several on a client's connection -----------
 
 
-def _check(client: Client, name: str, content: bytes) -> None:
+def check(client: Client, name: str, content: bytes) -> None:
     response = client.response()
     if (response.status, response.field("X-Id"), response.content) != (200, name, content):
         raise AssertionError(
@@ -50,13 +50,13 @@ def _check(client: Client, name: str, content: bytes) -> None:
 
 def echo(client: Client, name: str, chance: random.Random) -> None:
     client.send(get(f"/echo?id={name}"))
-    _check(client, name, summary("GET", name, b""))
+    check(client, name, summary("GET", name, b""))
 
 
 def upload(client: Client, name: str, chance: random.Random) -> None:
     content = content_for(name, chance.choice([0, 1, 1000, 70_000, 300_000]))
     client.send(post(content, f"/echo?id={name}"))
-    _check(client, name, summary("POST", name, content))
+    check(client, name, summary("POST", name, content))
 
 
 def chunked(client: Client, name: str, chance: random.Random) -> None:
@@ -64,7 +64,7 @@ def chunked(client: Client, name: str, chance: random.Random) -> None:
     blocks = [content[start : start + 5000] for start in range(0, len(content), 5000)]
     head = get(f"/echo?id={name}", "Transfer-Encoding: chunked", method="POST")
     client.send(head + chunks(*blocks))
-    _check(client, name, summary("POST", name, content))
+    check(client, name, summary("POST", name, content))
 
 
 def expecting(client: Client, name: str, chance: random.Random) -> None:
@@ -74,40 +74,40 @@ def expecting(client: Client, name: str, chance: random.Random) -> None:
     if client.response().status != 100:
         raise AssertionError(f"{name}: no 100")
     client.send(content)
-    _check(client, name, summary("POST", name, content))
+    check(client, name, summary("POST", name, content))
 
 
 def ignored(client: Client, name: str, chance: random.Random) -> None:
     client.send(post(bytes(50_000), f"/ignore?id={name}"))
-    _check(client, name, f"ignored {name}".encode())
+    check(client, name, f"ignored {name}".encode())
 
 
 def big(client: Client, name: str, chance: random.Random) -> None:
     size = chance.choice([100, 40_000, 400_000])
     client.send(get(f"/big?id={name}&size={size}"))
-    _check(client, name, content_for(name, size))
+    check(client, name, content_for(name, size))
 
 
 def stream(client: Client, name: str, chance: random.Random) -> None:
     client.send(get(f"/stream?id={name}&blocks=6&size=9000"))
-    _check(client, name, content_for(name, 9000) * 6)
+    check(client, name, content_for(name, 9000) * 6)
 
 
 def file(client: Client, name: str, chance: random.Random) -> None:
     client.send(get(f"/file?id={name}"))
-    _check(client, name, _FILE)
+    check(client, name, _FILE)
 
 
 def sleeping(client: Client, name: str, chance: random.Random) -> None:
     client.send(get(f"/sleep?id={name}&ms={chance.choice([0, 0.1, 1, 5])}"))
-    _check(client, name, f"slept {name}".encode())
+    check(client, name, f"slept {name}".encode())
 
 
 def pipelined(client: Client, name: str, chance: random.Random) -> None:
     names = [f"{name}.{number}" for number in range(5)]
     client.send(b"".join(get(f"/echo?id={each}") for each in names))
     for each in names:
-        _check(client, each, summary("GET", each, b""))
+        check(client, each, summary("GET", each, b""))
 
 
 Kind = Callable[[Client, str, random.Random], None]

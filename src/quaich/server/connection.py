@@ -46,6 +46,7 @@ class Connection:
         "busy",
         "content",
         "deadline",
+        "ended",
         "environ",
         "fd",
         "gone",
@@ -82,6 +83,7 @@ class Connection:
         self.state = State.HEAD
         self.busy = False
         self.pending = False  # something has come that nobody has looked at
+        self.ended = False  # the peer's end is behind the bytes that have come
         self.deadline = 0.0  # when the state ends for want of progress
         self.buffer = b""  # bytes that have come; those before start are done with
         self.start = 0
@@ -179,7 +181,10 @@ class Connection:
         if outbox.size > limit:
             timeout = self.owner.timeouts.write_timeout
             try:
-                if self.owner.about_to_wait(self):
+                leads = self.owner.about_to_wait(self)
+                if self.gone:
+                    raise PeerGone("the server has ended")  # see interrupt()
+                if leads:
                     outbox.wait_for_room(limit, timeout)
                     return
                 # Nobody else leads, so this thread has to send.

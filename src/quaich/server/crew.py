@@ -4,10 +4,11 @@ One thread leads. It waits for sockets, reads, and calls the application itself,
 a request to another thread costs more than most applications do. Three things keep that from
 holding up others:
 
-* The leader steps down before a call that is likely to be slow (:meth:`Crew.step_down`).
+* The leader steps down before a call that is likely to be slow, or before it waits for a client
+  (:meth:`Crew.step_down`): another thread leads, and it goes on with its request.
 * A second thread watches. If the leader has been inside one call for longer than a tick, the
   watcher deposes it and leads from there on (:meth:`Crew._depose`); the old leader finishes its
-  request, and then has nothing to say any more.
+  request, and then has nothing to say any more. Where nothing is called, nobody watches.
 * A thread may call the application only if it holds one of the ``threads`` slots. A leader that
   finds none free keeps moving bytes, and leaves requests in a queue to those that hold them.
 
@@ -35,6 +36,8 @@ SHORT_TICK: Final = 0.0005
 """The same while some route is known to be slow at times: each such call keeps all others
 waiting for a tick."""
 
+
+_IDLE_TICKS: Final = 25  # without a call, after which nobody need watch
 
 _PAUSE: Final = 0.1
 """Seconds after a failure of the server or of the system, which may well happen again."""
@@ -90,6 +93,7 @@ class Crew:
 
     def __init__(self, work: Work, slots: int, name: str = "quaich") -> None:
         self._work = work
+        self._slots = slots
         self._name = name
         self.mutex = threading.Lock()
         # All of these under the mutex.
@@ -101,8 +105,6 @@ class Crew:
         self.members: list[Member] = []
         self.ended = False
         self._start_again = 0.0  # when, after the system had no thread to give
-        # By the leader alone: the watcher may sleep, nothing is going on.
-        self.parked = False
         # By the leader alone: some route is known to be slow at times.
         self.tick = TICK
 
@@ -114,8 +116,6 @@ class Crew:
             if not me.has_slot and self.free_slots:
                 self.free_slots -= 1
                 me.has_slot = True
-            if me.has_slot and self.watcher is None:
-                self._appoint_watcher()
             return me.has_slot
 
     def enqueue(self, me: Member, job: Any) -> bool:
@@ -125,62 +125,59 @@ class Crew:
             if self.free_slots:
                 self.free_slots -= 1
                 me.has_slot = True
-                if self.watcher is None:
-                    self._appoint_watcher()
                 return False
             self._queue.append(job)
             return True
 
+    def be_watched(self) -> None:
+        """Let somebody watch. For the leader, inside a call, if there is no watcher."""
+        with self.mutex:
+            if self.watcher is None and not self.ended:
+                watcher = self._spare()
+                self.watcher = watcher
+                if watcher is not None:
+                    self._rouse(watcher)
+
     def step_down(self, me: Member) -> bool:
-        """Let the watcher lead, before something that may take long. False if there is nobody
-        to lead; then the caller still does."""
+        """Let another thread lead, before something that may take long; whether one does. If
+        not, there is no thread to be had, and the caller still leads."""
         with self.mutex:
             if self.leader is not me:
                 return not self.ended  # the watcher was quicker
-            watcher = self.watcher
-            if watcher is None or self.ended:
+            if self.ended:
+                return False
+            # Not the watcher, if there is another: so its successor need not be roused too.
+            successor = self._spare() or self.watcher
+            if successor is None:
                 return False
             me.leads = False
             if me.tenure:
                 me.tenure.pop()
             self._work.overtaken(me.current)
-            self._succeed(watcher)
-            self._rouse(watcher)
+            self._succeed(successor)
+            self._rouse(successor)
             return True
-
-    def park(self) -> None:
-        """Let the watcher sleep until :meth:`unpark`: nothing is going on."""
-        self.parked = True
-
-    def unpark(self) -> None:
-        """Let the watcher watch again."""
-        self.parked = False
-        with self.mutex:
-            if self.watcher is not None:
-                self._rouse(self.watcher)
 
     # --- Under the mutex ----------------------------------------------------------------------
 
     def _succeed(self, member: Member) -> None:
-        """``member``, until now the watcher, leads."""
-        self.watcher = None
+        """``member`` leads."""
+        if self.watcher is member:
+            self.watcher = None
         self.leader = member
         member.leads = True
-        self.parked = False
         if not member.has_slot and self.free_slots:
             self.free_slots -= 1
             member.has_slot = True
-        if member.has_slot:
-            # A leader without a slot calls nobody, so there is nothing to watch.
-            self._appoint_watcher()
 
-    def _appoint_watcher(self) -> None:
+    def _spare(self) -> Member | None:
+        """A thread that has nothing to do; a new one, if there may be one more."""
         if self._bench:
-            self.watcher = self._bench.pop()
-            self.watcher.benched = False
-            self._rouse(self.watcher)
-            return
-        self.watcher = self._start()
+            # The last to sit down: what it needs is still in the processor's cache.
+            member = self._bench.pop()
+            member.benched = False
+            return member
+        return self._start() if len(self.members) <= self._slots else None
 
     def _start(self) -> Member | None:
         if monotonic() < self._start_again:
@@ -236,7 +233,7 @@ class Crew:
                 sleep(_PAUSE)
 
     def _next_duty(self, me: Member) -> None:
-        """Take a request from the queue, or watch, or wait to be needed."""
+        """Take a request from the queue, or wait to be needed."""
         with self.mutex:
             if self.ended or self.watcher is me or me.leads:
                 return  # it has been given one already
@@ -246,10 +243,6 @@ class Crew:
             if me.has_slot:
                 me.has_slot = False
                 self.free_slots += 1
-            leader = self.leader
-            if self.watcher is None and leader is not None and leader.has_slot:
-                self.watcher = me
-                return
             self._bench.append(me)
             me.benched = True
         while me.benched and not self.ended:
@@ -265,18 +258,38 @@ class Crew:
         return True
 
     def _watch(self, me: Member) -> None:
-        """Depose the leader if it is inside one call from one tick to the next."""
+        """Depose the leader if it is inside one call from one tick to the next. Ends when there
+        have been no calls for a while."""
         seen: tuple[Member | None, int] = (None, 0)
-        while not me.leads and not self.ended:
-            if self._sleep(me, -1 if self.parked else self.tick):
+        idle = 0
+        while self.watcher is me and not self.ended:
+            if self._sleep(me, self.tick):
                 continue
             leader = self.leader
             if leader is None:
                 continue
             now = (leader, leader.calls)
-            if now == seen and leader.tenure:
+            if now != seen:
+                idle = 0
+            elif leader.tenure:
                 self._depose(me, leader)
+            elif (idle := idle + 1) >= _IDLE_TICKS and self._stop_watching(me, leader, now[1]):
+                return
             seen = now
+
+    def _stop_watching(self, me: Member, leader: Member, calls: int) -> bool:
+        """Give up watching, unless a call begins in this moment."""
+        with self.mutex:
+            if self.watcher is me:
+                self.watcher = None
+        # The leader goes into a call first and looks for a watcher then; this is the reverse
+        # order, so at least one of the two sees what the other has done.
+        if self.leader is leader and leader.calls == calls and not leader.tenure:
+            return True
+        with self.mutex:
+            if self.watcher is None and not me.leads:
+                self.watcher = me
+            return self.watcher is not me
 
     def _depose(self, me: Member, leader: Member) -> None:
         with self.mutex:

@@ -34,7 +34,7 @@ from quaich.server.content import Content, ContentInput
 from quaich.server.crew import SHORT_TICK, TICK, Crew, Member
 from quaich.server.ending import RESUME, Ending
 from quaich.server.outbox import Outbox
-from quaich.server.poller import READ, WRITE, Poller
+from quaich.server.poller import ENDED, READ, WRITE, Poller
 from quaich.server.predictor import SLOW, Predictor
 from quaich.server.recording import Recorder
 from quaich.server.registry import Connections
@@ -43,11 +43,10 @@ from quaich.types import WSGIApplication, WSGIEnvironment
 
 logger = SafeLogger("quaich.error")
 
-_HAND_OVER: Final = 0.2
+_HAND_OVER: Final = 0.02
 """Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
 to be deposed now and then."""
 
-_IDLE: Final = 0.1  # seconds without an event, after which the watcher may sleep
 _SWEEP: Final = 0.25  # seconds between two looks at the deadlines
 
 _TURN: Final = 64
@@ -154,6 +153,7 @@ class Loop:
         with self.crew.mutex:
             if connection.busy:
                 connection.pending = True
+                connection.ended = connection.ended or bool(mask & ~(READ | WRITE | RESUME))
                 self.poller.mute(connection.fd)
             return connection.busy
 
@@ -169,28 +169,15 @@ class Loop:
         if self._returned:
             self._take_back()
         if self._ready:
-            if crew.parked:
-                crew.unpark()
             return
-        if me.has_slot and crew.watcher is None:
-            crew.take_slot(me)
         crew.tick = SHORT_TICK if self._predictor.shares else TICK
-        if crew.parked:
-            seconds: float | None = _SWEEP if self.connections.by_fd or self.stopping else None
-            if self._acceptor.is_paused:
-                seconds = _SWEEP
-        else:
-            seconds = _IDLE
-        events = self.poller.wait(seconds)
+        is_idle = not (self.connections.by_fd or self.stopping or self._acceptor.is_paused)
+        events = self.poller.wait(None if is_idle else _SWEEP)
         self._mark = monotonic()
         self.clock.refresh()
         if not events:
             self._recorder.flush()  # now it keeps nobody waiting
-            if not crew.parked and not self._returned:
-                crew.park()
             return
-        if crew.parked:
-            crew.unpark()
         listeners = self._acceptor.listeners
         for event in events:
             listener = listeners.get(event[0])
@@ -214,6 +201,7 @@ class Loop:
             # There is an end behind the bytes, or something that another thread has been told:
             # no other event will tell of it.
             connection.pending = True
+            connection.ended = connection.ended or bool(mask & ~(READ | WRITE | RESUME))
         state = connection.state
         if state is State.FLUSHING:
             connection.pending = connection.pending or bool(mask & READ)
@@ -242,7 +230,7 @@ class Loop:
             if connection.state is State.FLUSHING or connection.state is State.CLOSED:
                 return
             connection.pending = False
-            self._ready.append((connection.fd, READ))
+            self._ready.append((connection.fd, READ | ENDED if connection.ended else READ))
 
     # --- Requests ---------------------------------------------------------------------------
 
@@ -250,6 +238,7 @@ class Loop:
         try:
             data = connection.receive(RECEIVE_MAX)
         except BlockingIOError:
+            connection.ended = False
             return
         except OSError:
             self.connections.close(connection)
@@ -374,6 +363,7 @@ class Loop:
         try:
             data = connection.receive(RECEIVE_MAX)
         except BlockingIOError:
+            connection.ended = False
             return
         except OSError:
             data = b""
@@ -417,6 +407,8 @@ class Loop:
         started = self._mark
         me.calls += 1
         me.tenure.append(None)  # from here on, this thread may be deposed
+        if self.crew.watcher is None:
+            self.crew.be_watched()
         call = Call(request, connection, request.persists and not self.stopping)
         call.run(self.application, environ, connection.stream)
         try:

@@ -11,8 +11,8 @@ SLOW: Final = 0.0002
 """Seconds. A call that takes longer than this costs others more than handing over would."""
 
 _ENTRIES_MAX: Final = 512
-_WEIGHT: Final = 1 / 16  # of the newest call in the running share of slow ones
-_FORGET: Final = 0.01  # below this share a route counts as quick
+_WEIGHT: Final = 1 / 64  # of the newest call in the running share of slow ones
+_FORGET: Final = 0.004  # below this share a route counts as quick
 
 
 class Predictor:

@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
@@ -37,8 +38,8 @@ _LOGGERS: Final = ("quaich.error", "quaich.application")  # docs/decisions/0009
 def serve(application: WSGIApplication, **keywords: Any) -> None:
     """Serve an application until SIGTERM or SIGINT; every setting is a keyword argument.
 
-    To be called in the main thread, where Python handles signals. Raises
-    :class:`~quaich.settings.SettingError` for a wrong setting, and
+    To be called in the main thread, where Python handles signals; elsewhere that is a
+    RuntimeError. Raises :class:`~quaich.settings.SettingError` for a wrong setting, and
     :class:`~quaich.server.listening.CannotListen`.
     """
     settings = settings_of(from_keywords(keywords))
@@ -66,6 +67,11 @@ class Stopping:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "Stopping":
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(
+                "Python handles signals in the main thread, so serve() runs only there;"
+                " quaich.Server does without"
+            )
         # A thread that waits for a lock misses a signal that comes just before it does; and a
         # handler may not do much. So Python itself writes a byte here when one comes.
         self._reader, self._writer = socket.socketpair()

@@ -145,8 +145,8 @@ class Server:
                 seconds = self.settings.timeouts.graceful_timeout if timeout is None else timeout
                 if not loop.ended.wait(seconds):
                     cut_off = loop.under_way()
-                loop.crew.finish()
                 loop.interrupt()
+                loop.crew.finish()
                 loop.poller.wake()
                 # A thread that is inside the application cannot be ended; it is a daemon.
                 loop.crew.join(1.0)
