@@ -195,9 +195,10 @@ def test_a_request_that_does_not_end_is_cut_off(command: Any, signum: int, secon
             connection.request("GET", "/slow")
             response = connection.getresponse()
             assert response.read(1) == b"a"
-            _, err = stop(process, signum)
+            process.send_signal(signum)
             with pytest.raises((http.client.IncompleteRead, ConnectionError)):
                 response.read()
+        _, err = wait_end(process)
     assert err.splitlines()[-1] == "1 request was cut off"
 
 

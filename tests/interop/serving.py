@@ -20,9 +20,13 @@ _LISTENING = re.compile(r"Listening on http://(127\.0\.0\.1):([0-9]+)")
 
 
 class Served:
-    """A server that runs. ``said``: its lines on stderr after the first."""
+    """A server that runs. ``said``: its lines on stderr, but that of its address.
+    ``is_streamed``: the application reads the content itself."""
 
-    def __init__(self, process: subprocess.Popen[str], access_log: Path | None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], access_log: Path | None, *, is_streamed: bool
+    ) -> None:
+        self.is_streamed = is_streamed
         self._process = process
         self._access_log = access_log
         self.said: list[str] = []
@@ -93,7 +97,7 @@ def running(arguments: list[str], access_log: Path | None = None) -> Iterator[Se
         text=True,
     ) as process:
         try:
-            served = Served(process, access_log)
+            served = Served(process, access_log, is_streamed="--stream-body" in arguments)
             yield served
             served.stop()
         finally:

@@ -142,9 +142,7 @@ def test_urllib3_many_at_once(served: Served) -> None:
             try:
                 for turn in range(10):
                     data = pattern(number * 4001 + turn)
-                    told = json.loads(
-                        manager.request("POST", served.url + "/echo", body=data).data
-                    )
+                    told = json.loads(manager.request("POST", served.url + "/echo", body=data).data)
                     if told["sha256"] != digest(data):
                         failures.append(f"{number}, {turn}: {told}")
             except Exception as error:

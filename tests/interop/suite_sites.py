@@ -300,7 +300,8 @@ def test_pipelined(client: Client) -> None:
     came = client.raw(
         b"GET /path/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         b"POST /form HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 6\r\n\r\n" + form
+        b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 6\r\n\r\n"
+        + form
         + b"GET /stream?blocks=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         b"GET /path/2 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
         responses=4,

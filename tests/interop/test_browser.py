@@ -45,6 +45,7 @@ def fetch(served: Served, path: str) -> Any:
         connection.close()
 
 
+@pytest.mark.parametrize("served", ["as it is", "streamed"], indirect=True)
 @pytest.mark.timeout(120)
 def test_chromium(program: Callable[[str], str], served: Served, tmp_path: Path) -> None:
     command = [program("chromium"), *OPTIONS, f"--user-data-dir={tmp_path}", f"{served.url}/page"]

@@ -246,11 +246,12 @@ class Client:
         """The server has not ended the connection yet, and nothing has come."""
         self.socket.settimeout(0)
         try:
-            return self.socket.recv(1, socket.MSG_PEEK) != b""
+            self.socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return not self.held
         except ConnectionError:
-            return False
+            pass
+        return False
 
     def exchange(self, request: bytes, method: str = "GET") -> Response:
         """Send a request and read its response."""

@@ -21,6 +21,7 @@ from quaich.protocol.errors import ProtocolError
 from quaich.server import refusal
 from quaich.server.clock import Clock
 from quaich.server.connection import RECEIVE_MAX, Connection, State
+from quaich.server.outbox import Outbox
 from quaich.server.poller import READ, Poller
 from quaich.server.recording import Recorder
 from quaich.server.registry import Connections
@@ -171,12 +172,10 @@ class Ending:
     def _send_last(self, connection: Connection, response: bytes, linger: bool) -> None:
         connection.then = State.LINGERING if linger else State.CLOSED
         connection.holding = False
+        # Not send(), which may make its caller wait for the client.
+        connection.outbox = connection.outbox or Outbox(connection.socket)
+        connection.outbox.put(response)
         connection.state = State.FLUSHING
-        try:
-            connection.send(response)
-        except PeerGone:
-            self._connections.close(connection)
-            return
         self.flush(connection)
 
     def drain(self, connection: Connection) -> None:

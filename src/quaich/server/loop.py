@@ -100,6 +100,7 @@ class Loop:
         self.crew = Crew(self, settings.concurrency.threads)
         self._predictor = Predictor()
         self.stopping = False
+        self._keeps_alive = self.timeouts.keep_alive > 0  # not any more once it is stopping
         self.ended = threading.Event()  # it was stopping, and no connection is left
         self._returned: deque[Connection] = deque()  # from threads that answered
         # The leader's:
@@ -409,7 +410,7 @@ class Loop:
         me.tenure.append(None)  # from here on, this thread may be deposed
         if self.crew.watcher is None:
             self.crew.be_watched()
-        call = Call(request, connection, request.persists and not self.stopping)
+        call = Call(request, connection, request.persists and self._keeps_alive)
         call.run(self.application, environ, connection.stream)
         try:
             me.tenure.pop()
@@ -446,7 +447,7 @@ class Loop:
         """Answer a request on a thread that does not lead."""
         connection, request, environ = job
         started = monotonic()
-        call = Call(request, connection, request.persists and not self.stopping)
+        call = Call(request, connection, request.persists and self._keeps_alive)
         try:
             call.run(self.application, environ, connection.stream)
             self._finish(connection, call, environ, started)
@@ -512,7 +513,9 @@ class Loop:
     def stop(self) -> None:
         """Accept no more, and end each connection after its present request; ``ended`` is set
         when none is left. Any thread may call this, and a signal handler."""
+        self._keeps_alive = False
         self.stopping = True
+        self._persists = False
         self.poller.wake()
 
     def _stop(self) -> None:
