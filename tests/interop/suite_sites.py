@@ -311,6 +311,22 @@ def test_pipelined(client: Client) -> None:
     assert places == sorted(places)
 
 
+def test_a_response_does_not_wait_for_the_next_request(client: Client) -> None:
+    """A request, and the first half of the next one in the same send."""
+    client.requests += 2
+    address = (client.served.host, client.served.port)
+    with socket.create_connection(address, timeout=PATIENCE) as connection:
+        connection.sendall(
+            b"GET /path/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            b"POST /content HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 6\r\n\r\nabc"
+        )
+        for rest, told in ((b"def", {"path": "1", "query": ""}), (b"", {"size": 6})):
+            with http.client.HTTPResponse(connection) as response:
+                response.begin()
+                assert json.loads(response.read()).items() >= told.items()
+            connection.sendall(rest)
+
+
 def test_many_at_once(client: Client) -> None:
     """Thirty connections, each in the middle of its content at the same time."""
     address = (client.served.host, client.served.port)

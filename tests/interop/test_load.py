@@ -111,7 +111,7 @@ def test_wrk(
 ) -> None:
     script = tmp_path / "check.lua"
     script.write_text(LUA % size)
-    options = ["-t", "2", "-c", str(AT_ONCE), "-d", "2s", "-s", str(script)]
+    options = ["-t", "2", "-c", str(AT_ONCE), "-d", "1s", "-s", str(script)]
     said = run(program("wrk"), *options, server.url + path)
     good = number(r"good ([0-9]+) bad 0 errors 0", said)
     assert good > 0

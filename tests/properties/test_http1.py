@@ -98,12 +98,27 @@ def _sound_messages(draw: st.DrawFn) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(content) + content
 
 
+@st.composite
+def _alike(draw: st.DrawFn) -> bytes:
+    """Messages of one client: their heads begin with the same fields, or nearly."""
+    common = draw(st.lists(_field_lines, max_size=3).map(lambda lines: [b"Host: a", *lines]))
+    data = b""
+    for _ in range(draw(st.integers(1, 6))):
+        line = draw(st.sampled_from([b"GET / HTTP/1.1", b"POST /a?b HTTP/1.1"]))
+        own = draw(st.lists(_field_lines, max_size=2))
+        content = draw(st.sampled_from([b"", b"", b"\r\n", b"\r\n\r\n", b"a\r\n\r\n"]))
+        length = [b"Content-Length: %d" % len(content)] if content else []
+        lines = [line, *common[: draw(st.integers(0, 4)) or None], *own, *length]
+        data += b"\r\n".join([*lines, b"", b""]) + content
+    return data
+
+
 _broken_messages = any_bodies.map(
     b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".__add__
 )
-connections = st.lists(_sound_messages() | heads | any_heads | _broken_messages, max_size=4).map(
-    b"".join
-)
+connections = st.lists(
+    _sound_messages() | heads | any_heads | _broken_messages | _alike(), max_size=4
+).map(b"".join)
 
 
 # --- Splits ----------------------------------------------------------------------------------
@@ -266,6 +281,20 @@ def test_contents_that_are_sent_come_back_in_their_order(
 
 
 # --- What is known, and every rule -----------------------------------------------------------
+
+
+LENGTH_2 = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n\r\n"
+
+
+@given(data=_alike() | connections, where=sizes, chosen=options)
+@example(LENGTH_2 * 2 + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", [len(LENGTH_2)] * 2, STRICT_OPTIONS)
+def test_what_heads_have_in_common_changes_nothing(
+    data: bytes, where: list[int], chosen: HeadOptions
+) -> None:
+    blocks = cut(data, where)
+    expected = read_connection(blocks, chosen, repeats=False)
+    assert read_connection(blocks, chosen) == expected
+    assert read_connection([data], chosen) == expected
 
 
 MEMOS: list[dict[Any, Any]] = [http1._known_lines, http1._known_names, http1._plain_requests]

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from quaich.protocol.body import Chunked, Decoder
 from quaich.protocol.errors import BodyError, ProtocolError
-from quaich.protocol.http1 import HeadOptions, Request, parse_head
+from quaich.protocol.http1 import HeadOptions, Repetition, Request, parse_head
 
 STRICT_OPTIONS: Final = HeadOptions()
 BASE: Final[dict[str, Any]] = {
@@ -55,10 +55,11 @@ class Outcome(NamedTuple):
 
 
 class Reader:
-    """Reads one connection."""
+    """Reads one connection. ``repeats``: what its heads have in common is recognised."""
 
-    def __init__(self, options: HeadOptions = STRICT_OPTIONS) -> None:
+    def __init__(self, options: HeadOptions = STRICT_OPTIONS, *, repeats: bool = True) -> None:
         self._options = options
+        self._repetition = Repetition(BASE) if repeats else None
         self._buffer, self._start = b"", 0
         self._closed = self._is_broken_off = False
         # The message that is being read, while its content is not complete.
@@ -79,7 +80,7 @@ class Reader:
 
     def _read_head(self) -> bool:
         try:
-            head = parse_head(self._buffer, self._start, BASE, self._options)
+            head = parse_head(self._buffer, self._start, BASE, self._options, self._repetition)
         except ProtocolError as error:
             self._refuse(error)
             return False
@@ -146,8 +147,10 @@ class Reader:
         return Outcome(messages, verdict, self._refusal, rest)
 
 
-def read_connection(blocks: Iterable[bytes], options: HeadOptions = STRICT_OPTIONS) -> Outcome:
-    reader = Reader(options)
+def read_connection(
+    blocks: Iterable[bytes], options: HeadOptions = STRICT_OPTIONS, *, repeats: bool = True
+) -> Outcome:
+    reader = Reader(options, repeats=repeats)
     for block in blocks:
         reader.feed(block)
     return reader.outcome()
@@ -173,3 +176,20 @@ def _described(request: Request) -> tuple[Any, ...]:
     if decoder is None:
         return request
     return (*request._replace(decoder=None), type(decoder), decoder.wanted, decoder.done)
+
+
+# --- Requests to be read ----------------------------------------------------------------------
+
+HOST: Final = b"Host: a\r\n"
+
+
+def get(fields: bytes = b"", line: bytes = b"GET / HTTP/1.1", host: bytes = HOST) -> bytes:
+    return line + b"\r\n" + host + fields + b"\r\n"
+
+
+def post(fields: bytes, content: bytes = b"") -> bytes:
+    return get(fields, b"POST / HTTP/1.1") + content
+
+
+def chunks(content: bytes) -> bytes:
+    return post(b"Transfer-Encoding: chunked\r\n", content)

@@ -16,6 +16,8 @@ _HEAD = b"Host: example.test\r\n"
 _LONG_HEAD = b"GET /echo?id=slow HTTP/1.1\r\n" + _HEAD + b"X-Long: " + b"x" * 8000
 _BIG = b"GET /big?id=slow&size=300000 HTTP/1.1\r\n" + _HEAD + b"\r\n"
 _POST = b"POST /echo?id=slow HTTP/1.1\r\n" + _HEAD + b"Content-Length: 1000000\r\n"
+# More than the system takes for a client that does not read.
+_HUGE = b"GET /big?id=slow&size=12000000 HTTP/1.1\r\n" + _HEAD + b"\r\n"
 _STREAM = b"GET /stream?id=slow&blocks=1000&size=32768 HTTP/1.1\r\n" + _HEAD + b"\r\n"
 
 # What each kind sends first, and then byte by byte; whether it reads byte by byte.
@@ -26,7 +28,7 @@ KINDS: dict[str, tuple[bytes, bytes, bool]] = {
     "body": (_POST + b"\r\n", b"x" * 1_000_000, False),
     "expecting": (_POST + b"Expect: 100-continue\r\n\r\n", b"x" * 1_000_000, False),
     "reader": (_BIG, b"", True),
-    "stuck": (_BIG, b"", False),
+    "stuck": (_HUGE, b"", False),
     "stuck-stream": (_STREAM, b"", False),
 }
 

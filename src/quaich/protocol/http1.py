@@ -169,8 +169,8 @@ def parse_head(
 
     ``base``: the variables to which those of the request are added, in a copy; none of them
     may be named like a field. ``repetition``: what the connection's heads had in common so far,
-    with the same base; of use for speed only. Raises :class:`ProtocolError`, with ``span`` as octets from
-    ``start``, for a head that breaks a rule or a limit, as soon as that is certain.
+    with the same base; of use for speed only. Raises :class:`ProtocolError`, with ``span`` as
+    octets from ``start``, for a head that breaks a rule or a limit, as soon as that is certain.
     """
     # Mostly the buffer is the head, so to look at its end is enough: searching forwards costs
     # as much as all the rest of a small head. If something else stands in front of that end,
@@ -223,8 +223,11 @@ def _parse_known(
     method, target, path, query, version = match.groups()
     block = b"" if repetition is None else repetition.block
     if block and repetition is not None and data.startswith(block, line_end):
+        behind = line_end + len(block)
+        if behind == end:
+            return None  # this end is not the head's: an empty line stands in front of it
         variables = repetition.variables.copy()
-        rest = data[line_end + len(block) : end]
+        rest = data[behind:end]
         most = limits.fields - repetition.count
     else:
         variables = base.copy()
