@@ -27,9 +27,13 @@ OPTIONS = [
 def check(data: bytes) -> None:
     for options in OPTIONS:
         whole = read_connection([data], options)
-        in_blocks = read_connection(pieces(data), options)
-        if in_blocks != whole:
-            raise AssertionError(f"a split makes a difference: {whole}, {in_blocks}")
+        others = {
+            "in blocks": read_connection(pieces(data), options),
+            "each head for itself": read_connection([data], options, repeats=False),
+        }
+        for how, outcome in others.items():
+            if outcome != whole:
+                raise AssertionError(f"{how}: {outcome}, not {whole}")
         contents = [message.content for message in whole.messages]
         if sum(map(len, contents)) + len(whole.rest) > len(data):
             raise AssertionError(f"more than was sent: {whole}")
@@ -40,9 +44,13 @@ def check(data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Each request, and each behind another."""
+    """Each request, twice over, and each behind another."""
     requests = all_requests()
-    return requests + [b"".join(pair) for pair in pairwise(requests)]
+    return [
+        *requests,
+        *[data * 2 for data in requests],
+        *[b"".join(pair) for pair in pairwise(requests)],
+    ]
 
 
 if __name__ == "__main__":

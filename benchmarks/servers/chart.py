@@ -1,8 +1,8 @@
 """The comparison as SVG: for each workload the servers' CPU per request and requests per second.
 
-Bars are relative to the longest of their group, and each has its figure beside it. The colours
-can be read on white and on black, and on a dark screen there are others; the background is the
-page's.
+Bars are relative to the longest of their group, and each has its figure beside it. The background
+is the page's. It may be white or black, whatever the screen's preference, which is why there is
+one set of colours of middle lightness: each has a contrast of more than 4 to both.
 """
 
 from collections.abc import Sequence
@@ -26,20 +26,12 @@ _TOP: Final = 64
 
 _STYLE: Final = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
-.head { font-size: 17px; font-weight: 600; }
-.group { font-weight: 600; }
-text { fill: #57606a; }
-.head, .group, .own { fill: #3b6fb5; }
-.own { font-weight: 600; }
+text { fill: #707882; }
+.head { font-size: 17px; }
+.head, .group, .own { fill: #2a79da; font-weight: 600; }
 .bar { fill: #9aa4af; }
-.ownbar { fill: #3b82d6; }
+.ownbar { fill: #2a79da; }
 .line { stroke: #9aa4af; stroke-opacity: 0.4; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #b6bec8; }
-  .head, .group, .own { fill: #8ab8f2; }
-  .bar { fill: #7d8793; }
-  .ownbar { fill: #4c94e8; }
-}
 """
 
 

@@ -28,7 +28,7 @@ class Load:
     p99: float | None
     p999: float | None
     errors: dict[str, int]  # of sockets, statuses from 400, timeouts; no zeros
-    busy: float  # share of wrk's core that wrk had; near 1 wrk was the slower side
+    cpu: float  # seconds that wrk had of its core; near all of them, it was the slower side
 
 
 def run_wrk(port: int, workload: Workload, seconds: int) -> Load:
@@ -50,19 +50,18 @@ def run_wrk(port: int, workload: Workload, seconds: int) -> Load:
         lines = (run.stderr or run.stdout).strip().splitlines() or ["no output"]
         raise LoadError(f"wrk: {lines[-1]} (exit status {run.returncode})")
     found = json.loads(figures[0])
-    elapsed = found["microseconds"] / 1e6
     if workload.pipelined > 1:
         # wrk takes the time of all of them together, and corrects it by the interval of one.
         found.update(p50=None, p99=None, p999=None)
     return Load(
         requests=found["requests"],
-        seconds=elapsed,
+        seconds=found["microseconds"] / 1e6,
         bytes=found["bytes"],
         p50=found["p50"],
         p99=found["p99"],
         p999=found["p999"],
         errors={kind: count for kind, count in found["errors"].items() if count},
-        busy=used / elapsed,
+        cpu=used,
     )
 
 

@@ -22,7 +22,7 @@ from benchmarks.servers.answers import ENDS_BY_CLOSING, WrongAnswer, check
 from benchmarks.servers.environment import CHECKOUT, Environment
 from benchmarks.servers.load import LoadError, run_wrk
 from benchmarks.servers.peers import Server, Variant
-from benchmarks.servers.process import StartError, free_port, on_core, started
+from benchmarks.servers.process import StartError, core_seconds, free_port, on_core, started
 from benchmarks.servers.workloads import Workload
 
 WARM_UP_SECONDS: Final = 1
@@ -70,6 +70,7 @@ class Sample:
     memory: int  # bytes, at the peak
     server_busy: float
     load_busy: float
+    others_busy: float  # other processes, of the two cores together; they have to be idle
     errors: dict[str, int]
     note: str
 
@@ -180,9 +181,10 @@ def _measure(
         with started(command, port, core, variables, Path(directory)) as running:
             note = check(port, workload)
             run_wrk(port, workload, WARM_UP_SECONDS)
-            before = running.cpu_seconds()
+            all_before, before = core_seconds(conditions.cores), running.cpu_seconds()
             load = run_wrk(port, workload, conditions.seconds)
             cpu = running.cpu_seconds() - before
+            others = core_seconds(conditions.cores) - all_before - cpu - load.cpu
             memory = running.peak_memory()
             if running.has_ended():
                 raise LoadError(f"the server ended under load: {running.last_words()}")
@@ -204,7 +206,8 @@ def _measure(
         p999=load.p999,
         memory=memory,
         server_busy=cpu / load.seconds,
-        load_busy=load.busy,
+        load_busy=load.cpu / load.seconds,
+        others_busy=max(0.0, others / load.seconds / len(conditions.cores)),
         errors=errors,
         note=note,
     )

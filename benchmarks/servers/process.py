@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -130,6 +130,19 @@ def on_core(core: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def core_seconds(cores: Iterable[int]) -> float:
+    """What all processes have had of these cores, and what a hypervisor gave to others."""
+    wanted = {f"cpu{core}" for core in cores}
+    ticks = 0
+    for line in (_PROC / "stat").read_text("ascii").splitlines():
+        name, *numbers = line.split()
+        if name in wanted:
+            # proc_stat(5): interrupts are left out, they come from wrk and the server too
+            user, nice, system, _idle, _iowait, _irq, _softirq, steal = map(int, numbers[:8])
+            ticks += user + nice + system + steal
+    return ticks / _TICKS
 
 
 def free_port() -> int:

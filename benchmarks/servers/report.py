@@ -4,6 +4,7 @@ import datetime
 import os
 import platform
 import re
+import statistics
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -17,6 +18,8 @@ from benchmarks.servers.peers import PEERS, QUAICH, Server
 from benchmarks.servers.workloads import BY_NAME
 
 TITLE_WIDTH = max(len(workload.title) for workload in BY_NAME.values()) + 2
+
+QUIET = 0.03  # what other processes may have of the two cores
 
 
 # --- Text -------------------------------------------------------------------------------
@@ -32,6 +35,11 @@ def format_report(
     parts = [_format_machine(machine)]
     if outcome.interrupted:
         parts.append("Interrupted: what was measured until then.")
+    others = statistics.median([sample.others_busy for sample in outcome.samples] or [0.0])
+    if others > QUIET:
+        parts.append(
+            f"Other processes had {others:.0%} of the two cores: these figures are mostly noise."
+        )
     faults = own_faults(outcome)
     if faults:
         parts.append("\n  ".join(["Faults of Quaich", *faults]))

@@ -2,9 +2,9 @@
 
     python free_port.py PACKAGE program.py
 
-PACKAGE is where the program imports ``simple_server`` from. The first line on standard output
-is the port and the module that really serves. When standard input ends, the request that is
-being answered is finished, and the program is interrupted as by Ctrl+C.
+PACKAGE is where the program imports ``simple_server`` from; or it calls ``quaich.serve``. The first
+line on standard output is the port and the module that really serves. When standard input ends, the
+request that is being answered is finished, and the program is interrupted as by Ctrl+C.
 """
 
 import importlib
@@ -12,6 +12,8 @@ import runpy
 import sys
 import threading
 from typing import Any
+
+import quaich
 
 
 def main(package: str, program: str) -> None:
@@ -37,7 +39,13 @@ def main(package: str, program: str) -> None:
         print(server.server_port, simple_server.__name__, flush=True)
         return server
 
+    def serve_on_free_port(app: Any) -> None:
+        with quaich.Server(app, bind="127.0.0.1:0") as server:
+            print(server.port, type(server).__module__, flush=True)
+            sys.stdin.read()
+
     simple_server.make_server = make_server_on_free_port
+    vars(quaich)["serve"] = serve_on_free_port
     sys.argv = [program]
     runpy.run_path(program, run_name="__main__")
 

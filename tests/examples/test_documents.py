@@ -17,8 +17,13 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
+import quaich
 from quaich import simple_server
+from quaich.cli import serving
+from quaich.cli.commands import quaich as cli
+from quaich.settings import settings
 from support import live_server
 
 TOP = Path(__file__).parents[2]
@@ -39,6 +44,13 @@ class Block(NamedTuple):
 def blocks(path: Path) -> list[Block]:
     found = re.findall(r"^```([^\n]*)\n(.*?)^```$", path.read_text("utf-8"), re.M | re.S)
     return [Block(*match) for match in found]
+
+
+def section(title: str, page: Path = CONTRIBUTING) -> str:
+    """A section of a page."""
+    _, _, rest = page.read_text("utf-8").partition(f"\n## {title}\n")
+    assert rest
+    return rest.partition("\n## ")[0]
 
 
 # --- README and CONTRIBUTING ------------------------------------------------------------
@@ -68,7 +80,55 @@ def test_commands_install_extras_that_exist() -> None:
 
 def test_readme_shows_the_first_example() -> None:
     python = [block.text for block in blocks(README) if block.info == "python"]
-    assert python == [(TOP / "examples" / "hello_function.py").read_text("utf-8")]
+    assert python == [(TOP / "examples" / "hello_server.py").read_text("utf-8")]
+
+
+def test_readme_names_tests_that_exist() -> None:
+    table = section("What it keeps", README)
+    commands = re.findall(r"^\| [^|]+ \| `pytest ([^`|]+)` \|$", table, re.M)
+    assert len(commands) == len(re.findall(r"^\| [^|]+ \| ", table, re.M)) - 1
+    paths = {path for command in commands for path in command.split()}
+    assert [path for path in paths if not (TOP / path).is_file()] == []
+
+
+def commands_to_switch_to() -> list[str]:
+    table = section("Switching in one line", README)
+    return re.findall(r"^\| `[^|]+` \| `(quaich[^|]+)` \|$", table, re.M)
+
+
+@pytest.mark.parametrize("command", commands_to_switch_to())
+def test_readme_shows_commands_that_serve(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each says is understood, and its application is found; nothing is bound."""
+    served: list[Any] = []
+    shop = "def app(environ, start_response): return []\ndef make(): return app\n"
+    (tmp_path / "shop.py").write_text(shop)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(
+        serving, "serve_until", lambda stopping, app, settings: served.append(settings)
+    )
+    monkeypatch.setattr(
+        quaich, "serve", lambda app, **keywords: served.append(settings(**keywords)), raising=False
+    )
+    if command.startswith("quaich.serve("):
+        eval(command, {"quaich": quaich, "app": object()})
+    else:
+        _, *arguments = shlex.split(command)
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, result.output
+    sys.modules.pop("shop", None)
+    (found,) = served
+    bind = re.search(r"(?:-b |bind=\"|--port=)(:?[0-9]+)", command)
+    port = bind[1].removeprefix(":") if bind else "8000"
+    assert found.listen.bind[0].endswith(f":{port}")
+    threads = re.search(r"threads[ =]([0-9]+)", command)
+    assert found.concurrency.threads == (int(threads[1]) if threads else 32)
+
+
+def test_readme_has_a_row_for_each_server() -> None:
+    assert len(commands_to_switch_to()) == 7
 
 
 def test_readme_claims_what_differences_states_and_a_test_shows() -> None:
@@ -85,13 +145,6 @@ def test_readme_claims_what_differences_states_and_a_test_shows() -> None:
     assert len([number for number in verdicts if number[-1].isdigit()]) == 131
     tests = "".join(path.read_text("utf-8") for path in (TOP / "tests").rglob("test_*.py"))
     assert [number for number, _ in rows if f'defect("{number}"' not in tests] == []
-
-
-def section(title: str) -> str:
-    """A section of CONTRIBUTING.md."""
-    _, _, rest = CONTRIBUTING.read_text("utf-8").partition(f"\n## {title}\n")
-    assert rest
-    return rest.partition("\n## ")[0]
 
 
 def test_ci_runs_the_commands_that_contributing_names() -> None:
@@ -220,22 +273,32 @@ def assert_shown(got: str, shown: str) -> None:
     assert same, f"shown:\n{shown}\ngot:\n{got}"
 
 
-@contextlib.contextmanager
-def serving(example: str) -> Iterator[Any]:
+def application_of(example: str) -> Any:
     names = runpy.run_path(str(TOP / "examples" / example))
-    application = names.get("application") or names["demo_app"]
-    with live_server(SimpleNamespace(simple_server=simple_server), application) as server:
-        yield server
+    return names.get("application") or names["demo_app"]
 
 
-def curl(arguments: list[str], server: Any) -> str:
+@contextlib.contextmanager
+def on_simple_server(example: str) -> Iterator[int]:
+    subject = SimpleNamespace(simple_server=simple_server)
+    with live_server(subject, application_of(example)) as server:
+        yield server.server_port
+
+
+@contextlib.contextmanager
+def on_server(example: str) -> Iterator[int]:
+    with quaich.Server(application_of(example), bind="127.0.0.1:0") as server:
+        yield server.port
+
+
+def curl(arguments: list[str], port: int) -> str:
     """What ``curl`` would print, for the few options that the tutorial uses."""
     include = "-i" in arguments
     data = arguments[arguments.index("-d") + 1] if "-d" in arguments else None
     prefix = "http://127.0.0.1:8000"
     target = arguments[-1].removeprefix(prefix)
     assert target.startswith("/")
-    client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     with contextlib.closing(client):
         fields = {"Host": prefix.removeprefix("http://")}
         if data is not None:
@@ -254,22 +317,23 @@ def curl(arguments: list[str], server: Any) -> str:
 def test_every_command_of_the_tutorial_is_tested() -> None:
     untested = set(STEPS) - {*CURLS, *PROGRAMS, *CGIS, *COMMANDS}
     assert [step.command for step in untested] == ["python -m quaich.dropin program.py"]
-    assert len(CURLS) == 12
+    assert len(CURLS) == 13
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("step", CURLS, ids=lambda step: step.example + " " + step.command[-20:])
 def test_tutorial_shows_what_curl_prints(step: Step) -> None:
-    with serving(step.example) as server:
-        printed = curl(shlex.split(step.command)[1:], server)
+    serving_on = on_server if step.example == "hello_server.py" else on_simple_server
+    with serving_on(step.example) as port:
+        printed = curl(shlex.split(step.command)[1:], port)
     assert_shown(printed, step.output)
 
 
 @pytest.mark.live
 def test_tutorial_shows_what_the_validator_says(capsys: pytest.CaptureFixture[str]) -> None:
     (shown,) = [block.text for block in blocks(TUTORIAL) if block.info == "text"]
-    with serving("validated.py") as server:
-        curl(["http://127.0.0.1:8000/"], server)
+    with on_simple_server("validated.py") as port:
+        curl(["http://127.0.0.1:8000/"], port)
     errors = capsys.readouterr().err
     assert_shown(errors, shown)
 

@@ -44,18 +44,19 @@ SERVED = {
     "manual_validator": Case("/", 500, PLAIN_PAGE, "You should not return a string"),
     "manual_hello_world": Case("/", 200, "Hello World"),
 }
+PRODUCTION = {"hello_server": Case("/", 200, "Hello, world!\n")}
 SCRIPTS = {"cgi_script", "manual_file_wrapper"}
 # Those that were written for wsgiref.
 OLDER = [name for name in SERVED if name.startswith(("manual_", "tutorial_"))]
 
 
 def test_no_example_is_forgotten() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SERVED, *SCRIPTS}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SERVED, *PRODUCTION, *SCRIPTS}
 
 
 def test_each_example_is_in_the_table() -> None:
     table = (EXAMPLES / "README.md").read_text("utf-8")
-    missing = [name for name in (*SERVED, *SCRIPTS) if f"`{name}.py`" not in table]
+    missing = [name for name in (*SERVED, *PRODUCTION, *SCRIPTS) if f"`{name}.py`" not in table]
     assert [name for name in missing if not name.startswith("manual_")] == []
 
 
@@ -77,13 +78,15 @@ def serving(program: Path, package: str) -> Iterator[tuple[int, "subprocess.Pope
             first = process.stdout.readline()
             assert first, process.stderr.read()
             port, module = first.split()
-            assert module == "quaich.simple_server"
+            on_server = program.stem in PRODUCTION
+            assert module == ("quaich.server.server" if on_server else "quaich.simple_server")
             yield int(port), process
         finally:
             process.kill()
 
 
-def check(program: Path, package: str, case: Case) -> None:
+def ask(program: Path, package: str, case: Case) -> tuple[str, str]:
+    """The program's content and its standard error, once it has ended well."""
     with serving(program, package) as (port, process):
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         client.request("GET", case.path)
@@ -93,16 +96,27 @@ def check(program: Path, package: str, case: Case) -> None:
         _, errors = process.communicate("", timeout=30)
     assert (response.status, content[: len(case.content)]) == (case.status, case.content)
     assert case.errors in errors
-    assert ("Exception while handling" in errors) == (case.status == 500)
-    assert f'"GET {case.path} HTTP/1.1" {case.status} {len(content.encode())}\n' in errors
     if "KeyboardInterrupt" in program.read_text("utf-8"):
         assert process.returncode == 0, errors
+    return content, errors
+
+
+def check(program: Path, package: str, case: Case) -> None:
+    content, errors = ask(program, package, case)
+    assert ("Exception while handling" in errors) == (case.status == 500)
+    assert f'"GET {case.path} HTTP/1.1" {case.status} {len(content.encode())}\n' in errors
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", SERVED)
 def test_example_serves(name: str) -> None:
     check(EXAMPLES / f"{name}.py", "quaich", SERVED[name])
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", PRODUCTION)
+def test_example_serves_on_the_server(name: str) -> None:
+    assert ask(EXAMPLES / f"{name}.py", "quaich", PRODUCTION[name])[1] == ""
 
 
 @pytest.mark.live

@@ -184,6 +184,7 @@ HOST: Final = b"Host: a\r\n"
 
 
 def get(fields: bytes = b"", line: bytes = b"GET / HTTP/1.1", host: bytes = HOST) -> bytes:
+    """A head with these field lines, each with its CRLF."""
     return line + b"\r\n" + host + fields + b"\r\n"
 
 
@@ -192,4 +193,5 @@ def post(fields: bytes, content: bytes = b"") -> bytes:
 
 
 def chunks(content: bytes) -> bytes:
+    """A request whose content comes in chunks; these."""
     return post(b"Transfer-Encoding: chunked\r\n", content)

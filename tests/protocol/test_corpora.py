@@ -80,6 +80,17 @@ def test_a_request_behind_it_is_read_unless_the_connection_ends_there(record: Re
         assert outcome.refusal == alone.refusal
 
 
+@pytest.mark.rule("H113")
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_request_that_comes_again_comes_to_the_same(name: str) -> None:
+    data = read_case(name)
+    alone = read_connection([data])
+    again = read_connection([data] * 3)
+    assert again == read_connection([data] * 3, repeats=False)
+    if is_followed(alone) and not alone.rest:
+        assert again.messages == alone.messages * 3
+
+
 VERDICTS = {"ok": "accept", "incomplete": "incomplete"}
 
 

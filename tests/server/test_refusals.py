@@ -48,7 +48,7 @@ REFUSED = [
     pytest.param(
         get("/", f"Transfer-Encoding: {MARK}, chunked"), 501, "H067", id="unknown coding"
     ),
-    pytest.param(get(method="M" * 100 + MARK), 501, "H017", id="long method"),
+    pytest.param(get(method="M" * 70 + MARK), 501, "H017", id="long method"),
     pytest.param(get("/", f"Expect: {MARK}"), 417, "H093", id="unknown expectation"),
     pytest.param(post(MARK.encode() * 10), 413, "H076", id="too long"),
     pytest.param(
@@ -58,7 +58,10 @@ REFUSED = [
         get("/", CHUNKED, method="POST") + f"{MARK}\r\n".encode(), 400, "H080", id="no size"
     ),
     pytest.param(
-        get("/", CHUNKED, method="POST") + b"5;" + MARK.encode() * 20, 400, "H086", id="extension"
+        get("/", CHUNKED, method="POST") + b"5;" + MARK.encode() * 5 + b"\r\n",
+        400,
+        "H086",
+        id="extension",
     ),
     pytest.param(
         get("/", CHUNKED, method="POST") + b"0\r\nX: " + MARK.encode() * 20,

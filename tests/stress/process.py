@@ -55,6 +55,8 @@ class Process:
             self.close()
             raise
         self.address = ("127.0.0.1", int(self._found[1]))
+        self.own = self.descriptors()
+        """Descriptors that it has without a connection."""
 
     def _listens(self) -> bool:
         found = re.search(r"^Listening on http://127\.0\.0\.1:([0-9]+)$", self._text(), re.M)

@@ -1,6 +1,7 @@
 """The scenarios. Each takes ``full``: whether to run in its full size, or in one for each day."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -49,13 +50,13 @@ def _healthy(report: Report, server: Process, threads: int = THREADS) -> None:
     report.need(not log, f"the log: {log[:5]}")
 
 
-def _settled(report: Report, server: Process, before: int) -> None:
-    """The server has as many descriptors as before."""
+def _settled(report: Report, server: Process) -> None:
+    """The server has the descriptors that it had at first."""
     try:
-        wait_until(lambda: server.descriptors() <= before, "the descriptors", 15)
+        wait_until(lambda: server.descriptors() <= server.own, "the descriptors", 15)
     except AssertionError as error:
         report.faults.append(str(error))
-    report.say("descriptors before / after", f"{before} / {server.descriptors()}")
+    report.say("descriptors at first / at last", f"{server.own} / {server.descriptors()}")
 
 
 def aborts(full: bool, poller: str = "auto") -> Report:
@@ -64,7 +65,6 @@ def aborts(full: bool, poller: str = "auto") -> Report:
     requests = 10_000 if full else 600
     with _server("--poller", poller) as server:
         run(server.address, 100, 4)  # warm-up
-        before = server.descriptors()
         with Aborting(server.address) as gone:
             tally = run(server.address, requests, 8)
         report.traffic("normal traffic", tally, requests)
@@ -72,7 +72,7 @@ def aborts(full: bool, poller: str = "auto") -> Report:
         report.say("clients that went", sum(gone.counts.values()))
         report.say("phases", f"{len(gone.counts)} of {len(PHASES)}")
         report.need(not gone.faults, f"those that go: {gone.faults[:5]}")
-        _settled(report, server, before)
+        _settled(report, server)
         _healthy(report, server)
     return report
 
@@ -120,18 +120,18 @@ def expecting(full: bool) -> Report:
 def stuck(full: bool, poller: str = "auto") -> Report:
     """Clients that read no more, of a response in one block and of a stream."""
     report = Report(f"stuck ({poller})")
-    kinds = {"stuck": (60 if full else 6, 12_000), "stuck-stream": (THREADS, 1024 + 64)}
+    kinds = {"stuck": (60 if full else 6, 24_000), "stuck-stream": (THREADS, 1024 + 64)}
     for kind, (count, allowed) in kinds.items():
         with _server("--poller", poller, "--write-timeout", "1") as server:
             run(server.address, 100, 4)
-            before, descriptors = server.memory(), server.descriptors()
+            before = server.memory()
             rounds = 4 if full and kind == "stuck-stream" else 1
             for _ in range(rounds):
                 with Crowd(kind, server.address, count) as crowd:
                     requests = 200 if full else 30
                     tally = run(server.address, requests, 4)
                     report.traffic(f"beside {kind}", tally, requests)
-                    wait_until(lambda: server.descriptors() <= descriptors, "they go", 20)
+                    wait_until(lambda: server.descriptors() <= server.own, "they go", 20)
                     ended = crowd.end()
                     report.say(f"{kind}: dropped", f"{ended} of {count}")
                     report.need(ended == count, f"{kind}: {ended} of {count} were dropped")
@@ -178,7 +178,6 @@ def descriptors(full: bool, poller: str = "auto") -> Report:
     many = 1000 if full else 200
     with _server("--poller", poller, descriptors=128) as server:
         run(server.address, 50, 2)
-        before = server.descriptors()
         # Each is answered as it comes, then it is idle, and the oldest have to go.
         with Crowd("idle", server.address, many) as crowd:
             report.say("idle connections, all answered", many)
@@ -189,7 +188,7 @@ def descriptors(full: bool, poller: str = "auto") -> Report:
             ended = crowd.end()
             report.say("idle, ended", f"{ended} of {many}")
             report.need(ended >= many - 128, f"only {ended} idle connections have been ended")
-        _settled(report, server, before)
+        _settled(report, server)
         # The application takes what the server has left to it.
         with Crowd("idle", server.address, 40) as crowd, Client(server.address) as client:
             hoard = client.exchange(get("/hoard?spare=4")).content
@@ -200,7 +199,7 @@ def descriptors(full: bool, poller: str = "auto") -> Report:
             _bounded(report, server)
             client.exchange(get("/release"))
         report.traffic("afterwards", run(server.address, 200, 4), 200)
-        _settled(report, server, before)
+        _settled(report, server)
         log = [line for line in server.log() if "no new connections" not in line]
         report.need(not log, f"the log: {log[:5]}")
         report.need(server.is_alive(), "the server has ended")
@@ -222,16 +221,15 @@ def full_house(full: bool, poller: str = "auto") -> Report:
     most, waiting = 20, 200 if full else 20
     options = ("--poller", poller, "--worker-connections", str(most))
     with _server(*options, threads=4) as server:
-        before = server.descriptors()
         with Crowd("body", server.address, most, pause=20) as crowd:
             # Nobody is expendable: all have sent part of a request's content.
-            wait_until(lambda: server.descriptors() >= before + most, "all are there")
+            wait_until(lambda: server.descriptors() >= server.own + most, "all are there")
             clients = [Client(server.address) for _ in range(waiting)]
             for number, client in enumerate(clients):
                 client.send(get(f"/echo?id=w{number}"))
             _bounded(report, server)
             report.need(
-                server.descriptors() <= before + most, f"{server.descriptors()} descriptors"
+                server.descriptors() <= server.own + most, f"{server.descriptors()} descriptors"
             )
             report.say("of those inside, ended", crowd.end())
         lost = 0
@@ -244,7 +242,7 @@ def full_house(full: bool, poller: str = "auto") -> Report:
             client.close()
         report.say("those that waited: lost", f"{lost} of {waiting}")
         report.traffic("afterwards", run(server.address, 200, 8), 200)
-        _settled(report, server, before)
+        _settled(report, server)
         report.need(server.is_alive(), "the server has ended")
     return report
 
@@ -259,7 +257,7 @@ def slowhttptest(full: bool) -> Report:
     if program is None:
         report.faults.append("slowhttptest is not installed")
         return report
-    count, seconds = ("4000", "20") if full else ("300", "3")
+    count, seconds = ("4000", "20") if full else ("300", "6")
     modes = {
         "slow heads": ["-H", "-i", "2", "-x", "20"],
         "slow content": ["-B", "-i", "2", "-s", "8192", "-x", "20"],
@@ -300,27 +298,25 @@ def slowhttptest(full: bool) -> Report:
 # --- The crew -------------------------------------------------------------------------------------
 
 
-def _lasting(client: Client, name: str, chance: object) -> None:
+_DURATIONS = (0, 0, 0, 0.1, 0.1, 1, 1, 5, 50)  # milliseconds
+
+
+def _lasting(client: Client, name: str, chance: random.Random) -> None:
     """A request that takes as long as chance has it, asleep or at work."""
-    ms = _DURATIONS[hash(name) % len(_DURATIONS)]
-    route, verb = ("work", "worked") if hash(name) % 3 == 0 and ms <= 5 else ("sleep", "slept")
+    ms = chance.choice(_DURATIONS)
+    route, verb = ("work", "worked") if ms <= 5 and chance.random() < 0.3 else ("sleep", "slept")
     client.send(get(f"/{route}?id={name}&ms={ms}"))
     check(client, name, f"{verb} {name}".encode())
 
 
-def _lasting_pipeline(client: Client, name: str, chance: object) -> None:
+def _lasting_pipeline(client: Client, name: str, chance: random.Random) -> None:
     """Several of them at once; the answers come in their order."""
     names = [f"{name}.{number}" for number in range(6)]
-    client.send(
-        b"".join(
-            get(f"/sleep?id={each}&ms={_DURATIONS[hash(each) % len(_DURATIONS)]}") for each in names
-        )
-    )
+    requests = [get(f"/sleep?id={each}&ms={chance.choice(_DURATIONS)}") for each in names]
+    client.send(b"".join(requests))
     for each in names:
         check(client, each, f"slept {each}".encode())
 
-
-_DURATIONS = (0, 0, 0, 0.1, 0.1, 1, 1, 5, 50)
 
 LASTING: list[Kind] = [*[_lasting] * 6, _lasting_pipeline, echo, pipelined, sleeping]
 
@@ -347,7 +343,6 @@ def everything(full: bool, poller: str = "auto") -> Report:
     kinds: list[Kind] = [*LASTING, upload, chunked, big, stream, file]
     with _server("--poller", poller, "--worker-connections", "2000") as server:
         run(server.address, 100, 4)
-        before = server.descriptors()
         count = 300 if full else 50
         with (
             Crowd("head", server.address, count),
@@ -360,7 +355,7 @@ def everything(full: bool, poller: str = "auto") -> Report:
         report.traffic("beside everything", tally, requests)
         report.say("clients that went", sum(gone.counts.values()))
         report.need(not gone.faults, f"those that go: {gone.faults[:5]}")
-        _settled(report, server, before)
+        _settled(report, server)
         _healthy(report, server)
     return report
 

@@ -1,6 +1,6 @@
 """Options of other servers: what is so here, for those who come with them in their fingers.
 
-The names are those of gunicorn, uvicorn, granian, waitress-serve and ``flask run``.
+The names are those of gunicorn, uvicorn, granian, waitress-serve, uWSGI and ``flask run``.
 """
 
 from typing import Final
@@ -22,6 +22,11 @@ _FACTORY: Final = (
 )
 _WSGI: Final = "not needed; WSGI is the one interface there is"
 _HEAD: Final = "it is called --limit-request-head here"
+_BIND: Final = "it is called --bind here"
+_APP: Final = "not needed; APP stands by itself"
+_ALWAYS: Final = "not needed; that is always so here"
+_QUIET: Final = "not needed; there is no access log unless --access-log asks for it"
+_STATIC: Final = "not yet; a proxy in front can serve files, or APP"
 
 NOTES: Final = {
     ("--workers", "-w", "--max-requests", "--max-requests-jitter"): _PROCESSES,
@@ -46,7 +51,8 @@ NOTES: Final = {
     ("--reload", "--reload-dir", "--reload-engine", "--reload-extra-file"): _RELOAD,
     ("--reload-paths", "--reload-include", "--reload-exclude", "--debug"): _RELOAD,
     ("--config", "-c", "--env-file"): _CONFIG,
-    ("--listen",): "it is called --bind here",
+    ("--listen", "--http", "--http-socket", "--http11-socket"): _BIND,
+    ("--socket", "-s", "--uwsgi-socket"): "not yet; HTTP is what there is, with --bind",
     ("--uds", "--unix-socket", "--fd"): _UNIX,
     ("--certfile", "--keyfile", "--ca-certs", "--cert", "--key"): _TLS,
     ("--ssl-certfile", "--ssl-keyfile", "--ssl-certificate"): _TLS,
@@ -61,7 +67,23 @@ NOTES: Final = {
     ("--root-path", "--url-prefix", "--url-path-prefix"): _PREFIX,
     ("--factory", "--call"): _FACTORY,
     ("--interface", "--wsgi"): _WSGI,
-    ("--app",): "not needed; APP stands by itself",
+    ("--app", "--module", "--wsgi-file", "--file", "--callable"): _APP,
+    ("--processes", "--cheaper", "--reload-on-rss", "--max-worker-lifetime"): _PROCESSES,
+    ("--harakiri", "--http-timeout"): _REQUEST_TIMEOUT,
+    ("--http-keepalive",): "it is called --keep-alive here, and takes a duration",
+    ("--buffer-size",): _HEAD,
+    ("--limit-post",): "it is called --limit-request-body here",
+    ("--post-buffering",): "it is called --body-buffer here",
+    ("--ini", "--yaml", "--json", "--xml"): _CONFIG,
+    ("--py-autoreload", "--touch-reload"): _RELOAD,
+    ("--master", "--die-on-term", "--need-app", "--enable-threads"): _ALWAYS,
+    ("--strict", "--single-interpreter", "--vacuum", "--lazy-apps"): _ALWAYS,
+    ("--disable-logging", "-L"): _QUIET,
+    ("--logto", "--logger"): "it is called --error-logfile here",
+    ("--req-logger",): "it is called --access-logfile here",
+    ("--static-map", "--static-path-route", "--static-path-mount"): _STATIC,
+    ("--uid", "--gid"): _USER,
+    ("--virtualenv", "-H", "--venv", "--home"): "not needed; run the quaich of that environment",
 }
 
 

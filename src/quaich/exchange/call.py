@@ -140,7 +140,11 @@ class Call:
         try:
             result = application(environ, self.start_response)
             if type(result) is list and len(result) == 1 and not self.head_sent:
-                self._send_only_block(result[0])  # most responses
+                block = result[0]  # most responses
+                if type(block) is not bytes:
+                    check_block(block)
+                self._begin(block, len(block))
+                self._finish()
             else:
                 self._send_result(result)
         except BaseException as error:  # also SystemExit: the server is not to end for it
@@ -154,12 +158,6 @@ class Call:
                 )
 
     # --- What the application gives -----------------------------------------------------------
-
-    def _send_only_block(self, block: Any) -> None:
-        if type(block) is not bytes:
-            check_block(block)
-        self._begin(block, len(block))
-        self._finish()
 
     def _send_result(self, result: Any) -> None:
         check_result(result)
@@ -243,9 +241,11 @@ class Call:
                 text += "Transfer-Encoding: chunked\r\n"
             if plan.ends_with_connection:
                 self.persists = self.delimited = False
-        if self.body is not None and self.persists and not self.body.ended:
-            # Whether the client will send the rest, after this, nobody knows (H098).
-            self.persists = not self.body.awaits_continue
+        if self.body is not None and self.body.awaits_continue and not self.body.ended:
+            # It is too late for 100, and whether the client will send the rest all the same,
+            # nobody knows (H098).
+            self.body.forgo_continue()
+            self.persists = False
         if not self.persists:
             text += "Connection: close\r\n"
         elif version == "HTTP/1.0":

@@ -54,6 +54,10 @@ class Input(io.BufferedIOBase):
         """The peer may be waiting for 100 (Continue), which it has not been told."""
         return self._before_reading is not None
 
+    def forgo_continue(self) -> None:
+        """The response has begun: 100 (Continue) in the midst of it would break it (H095)."""
+        self._before_reading = None
+
     def discard(self) -> int | None:
         """Take the peer's next bytes and drop them; returns how many came, None at the end.
 

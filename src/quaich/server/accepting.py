@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
 
@@ -36,18 +37,26 @@ class Acceptor:
     """Accepts for all listeners. The leader's alone."""
 
     def __init__(
-        self, listeners: list[Listener], connections: Connections, poller: Poller, most: int
+        self,
+        listeners: list[Listener],
+        connections: Connections,
+        poller: Poller,
+        most: int,
+        on_room: Callable[[], None],
     ) -> None:
+        """``on_room`` is called when a pause is over early; :meth:`maybe_resume` is due then."""
         self.listeners = {listener.fd: listener for listener in listeners}
         self._connections = connections
         self._poller = poller
         self._most = most
+        self._on_room = on_room
         self._paused_until = 0.0
         for fd in self.listeners:
             poller.add_listener(fd)
 
     def accept(self, listener: Listener, owner: Any, deadline: float) -> None:
         """Accept those that wait; ``deadline`` is when they must have begun a request."""
+        has_made_room = False
         for _ in range(_AT_ONCE):
             if len(self._connections) >= self._most and not self._make_room():
                 self._pause(f"all {self._most} connections are in use")
@@ -61,10 +70,13 @@ class Acceptor:
                     # The client went while it waited, or its network failed (accept(2)).
                     logger.debug("a connection was lost before it was accepted: %s", error)
                     continue
-                if not self._make_room():
+                # If that did not help, it is not for the sake of these connections.
+                if has_made_room or not self._make_room():
                     self._pause(str(error))
                     return
+                has_made_room = True
                 continue
+            has_made_room = False
             try:
                 accepted.setblocking(False)
                 if accepted.family != socket.AF_UNIX and not _INHERITS_NODELAY:
@@ -87,6 +99,7 @@ class Acceptor:
     def _pause(self, reason: str) -> None:
         logger.warning("no new connections for a moment: %s", reason)
         self._paused_until = monotonic() + _PAUSE
+        self._connections.on_room = self._on_room
         for fd in self.listeners:
             self._poller.remove(fd)
 
@@ -95,8 +108,9 @@ class Acceptor:
         return self._paused_until > 0
 
     def maybe_resume(self, now: float) -> None:
-        """Accept again after a pause, if it is over."""
-        if self._paused_until and now >= self._paused_until:
+        """Accept again after a pause, if it is over, or a connection has ended meanwhile."""
+        if self._paused_until and (now >= self._paused_until or self._connections.on_room is None):
+            self._connections.on_room = None
             self._paused_until = 0.0
             for fd in self.listeners:
                 self._poller.add_listener(fd)

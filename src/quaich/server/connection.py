@@ -154,10 +154,23 @@ class Connection:
     def send_file(self, file: Any, offset: int, size: int) -> None:
         """Let the system send a file's bytes (sendfile)."""
         outbox = self.outbox or Outbox(self.socket)
-        outbox.put_file(file.fileno(), offset, size)
+        try:
+            outbox.put_file(file.fileno(), offset, size)
+        except OSError:  # there is no descriptor left
+            self._send_copy(file, offset, size)
+            return
         self.outbox = outbox
         self.flush()
         self._after_sending()
+
+    def _send_copy(self, file: Any, offset: int, size: int) -> None:
+        file.seek(offset)
+        while size:
+            block = file.read(min(size, COPY_MAX))
+            if not block:
+                raise OSError("the file became shorter while it was sent")
+            size -= len(block)
+            self.send(block)
 
     def flush(self) -> bool:
         """Send of the outbox what the peer takes; whether that was all."""

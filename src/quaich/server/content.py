@@ -75,7 +75,10 @@ class Content:
     def close(self) -> None:
         """Nobody needs it any more."""
         if self._file is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError:
+                pass  # it could not be written, and nobody wants it
 
 
 def too_large(limit: int) -> BodyError:

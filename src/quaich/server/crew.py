@@ -27,12 +27,20 @@ from typing import Any, Final, Protocol
 
 from quaich.exchange.log import SafeLogger
 
+try:
+    import resource
+    from resource import getrusage
+
+    _RUSAGE_THREAD: int | None = getattr(resource, "RUSAGE_THREAD", None)  # Linux, FreeBSD
+except ImportError:  # Windows
+    _RUSAGE_THREAD = None
+
 logger = SafeLogger("quaich.error")
 
 TICK: Final = 0.002
 """Seconds after which a watcher finds a call slow, at most twice that."""
 
-SHORT_TICK: Final = 0.0005
+SHORT_TICK: Final = 0.00025
 """The same while some route is known to be slow at times: each such call keeps all others
 waiting for a tick."""
 
@@ -53,6 +61,7 @@ class Member:
         "has_slot",
         "job",
         "leads",
+        "preemptions",
         "tenure",
         "thread",
         "wake",
@@ -68,10 +77,20 @@ class Member:
         self.leads = False  # changed by the thread itself, or while it waits
         self.has_slot = False
         self.job: Any = None
+        self.preemptions = 0
         # While it leads:
         self.calls = 0  # calls begun; read by the watcher
         self.current: Any = None  # the connection that it calls for; read once it is deposed
         self.tenure: list[None] = []  # the token, while the leader is inside a call
+
+    def was_preempted(self) -> bool:
+        """Whether the system has taken the processor from this thread since the last time it
+        asked. Then it was not the application that took so long, for all one knows: on a busy
+        machine every route would seem slow now and then. For the thread itself."""
+        if _RUSAGE_THREAD is None:
+            return False
+        before, self.preemptions = self.preemptions, getrusage(_RUSAGE_THREAD).ru_nivcsw
+        return self.preemptions != before
 
 
 class Work(Protocol):

@@ -35,7 +35,7 @@ from quaich.server.crew import SHORT_TICK, TICK, Crew, Member
 from quaich.server.ending import RESUME, Ending
 from quaich.server.outbox import Outbox
 from quaich.server.poller import ENDED, READ, WRITE, Poller
-from quaich.server.predictor import SLOW, Predictor
+from quaich.server.predictor import SLOW, Predictor, Timed, route_of
 from quaich.server.recording import Recorder
 from quaich.server.registry import Connections
 from quaich.settings import Settings
@@ -43,7 +43,7 @@ from quaich.types import WSGIApplication, WSGIEnvironment
 
 logger = SafeLogger("quaich.error")
 
-_HAND_OVER: Final = 0.02
+_HAND_OVER: Final = 0.1
 """Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
 to be deposed now and then."""
 
@@ -95,7 +95,11 @@ class Loop:
         self._recorder = Recorder(access_log)
         self.connections = Connections(poller, self.timeouts)
         self._acceptor = Acceptor(
-            listeners, self.connections, poller, most or settings.listen.worker_connections
+            listeners,
+            self.connections,
+            poller,
+            most or settings.listen.worker_connections,
+            self._sweep_soon,
         )
         self.crew = Crew(self, settings.concurrency.threads)
         self._predictor = Predictor()
@@ -191,6 +195,7 @@ class Loop:
         """Connections that come back from the threads that answered them."""
         while self._returned:
             connection = self._returned.popleft()
+            connection.busy = False
             if connection.state is not State.CLOSED:
                 self._ready.append((connection.fd, RESUME | READ | WRITE))
 
@@ -252,8 +257,8 @@ class Loop:
             connection.pending = True
         begun = connection.buffer
         if begun:
-            data = begun + data
-            connection.buffer = b""
+            data = begun[connection.start :] + data
+            connection.buffer, connection.start = b"", 0
         self._requests(connection, me, data, 0, bool(begun))
 
     def _requests(
@@ -342,19 +347,19 @@ class Loop:
         if content is None:
             raise RuntimeError("content has come, and nobody gathers it")
         try:
-            complete = content.feed(data)
+            stream = content.input() if content.feed(data) else None
         except ProtocolError:
             raise
         except OSError as error:
             logger.error("%s: content cannot be kept: %s", connection, error)
             raise ProtocolError("S40", 503, "the server has no room for the content") from error
-        if not complete:
+        if stream is None:
             self._ending.unhold(connection)
             connection.state = State.CONTENT
             connection.deadline = self._mark + self.timeouts.body_timeout
             return False
         environ, connection.environ = connection.environ, None
-        environ["wsgi.input"] = content.input()
+        environ["wsgi.input"] = stream
         environ["CONTENT_LENGTH"] = str(content.size)
         connection.buffer = content.decoder.excess
         connection.state = State.HEAD
@@ -400,7 +405,7 @@ class Loop:
             return False
         shares = self._predictor.shares
         me.current = connection
-        if shares and self._predictor.share(request.method, connection.target) > _HAND_OVER:
+        if shares and shares.get(route_of(request.method, connection.target), 0.0) > _HAND_OVER:
             self._ending.unhold(connection)
             if self.crew.step_down(me):
                 self.do(me, (connection, request, environ))
@@ -416,11 +421,13 @@ class Loop:
             me.tenure.pop()
         except IndexError:
             me.leads = False
-            self._finish(connection, call, environ, started)
+            seconds = monotonic() - started
+            self._learn(me, connection, seconds)
+            self._finish(connection, call, environ, seconds)
             return False
         self._mark = now = monotonic()
         if shares or now - started > SLOW:
-            self._predictor.record(request.method, connection.target, now - started)
+            self._learn(me, connection, now - started)
         if self._recorder.is_on:
             self._recorder.answered(connection, call, environ, now - started)
         if (
@@ -448,20 +455,27 @@ class Loop:
         connection, request, environ = job
         started = monotonic()
         call = Call(request, connection, request.persists and self._keeps_alive)
+        timed = Timed(self.application)
         try:
-            call.run(self.application, environ, connection.stream)
-            self._finish(connection, call, environ, started)
+            call.run(timed, environ, connection.stream)
+            seconds = monotonic() - started
+            self._learn(me, connection, seconds if timed.seconds is None else timed.seconds)
+            self._finish(connection, call, environ, seconds)
         except Exception as error:
             logger.error("%s: the server failed", connection, exc_info=error)
             self.connections.close(connection)
 
+    def _learn(self, me: Member, connection: Connection, seconds: float) -> None:
+        """Learn how long the present request of a connection took."""
+        if seconds <= SLOW or not me.was_preempted():
+            route = route_of(connection.request.method, connection.target)
+            self._predictor.record(route, seconds)
+
     def _finish(
-        self, connection: Connection, call: Call, environ: WSGIEnvironment, started: float
+        self, connection: Connection, call: Call, environ: WSGIEnvironment, seconds: float
     ) -> None:
         """What follows a call on a thread that does not lead: the leader gets the connection
         back."""
-        seconds = monotonic() - started
-        self._predictor.record(call.request.method, connection.target, seconds)
         if self._recorder.is_on:
             self._recorder.answered(connection, call, environ, seconds)
         self._ending.unhold(connection)
@@ -469,8 +483,10 @@ class Loop:
         with self.crew.mutex:
             if connection.state is State.CLOSED:
                 return
-            connection.busy = False
-            again = connection.pending or connection.buffer or self.stopping
+            again = bool(connection.pending or connection.buffer or self.stopping)
+            # What is in the buffer comes before what comes now: until the leader has taken the
+            # connection back, it only notes events.
+            connection.busy = again
         if again:
             self._returned.append(connection)
             self.poller.wake()
@@ -510,12 +526,15 @@ class Loop:
             elif state is not State.HEAD or not connection.has_unread():
                 self.connections.close(connection)
 
+    def _sweep_soon(self) -> None:
+        self._next_sweep = 0.0
+        self.poller.wake()
+
     def stop(self) -> None:
         """Accept no more, and end each connection after its present request; ``ended`` is set
         when none is left. Any thread may call this, and a signal handler."""
         self._keeps_alive = False
         self.stopping = True
-        self._persists = False
         self.poller.wake()
 
     def _stop(self) -> None:

@@ -5,6 +5,7 @@ send. Two threads may use it at once: the one that answers adds to it, the leade
 So it has a lock, and nothing else of a connection has one.
 """
 
+import errno
 import os
 import socket
 import threading
@@ -18,6 +19,11 @@ _PARTS_MAX: Final = 64
 
 _SENDFILE_MAX: Final = 0x7FFFF000  # bytes for one sendfile()
 
+_READ_MAX: Final = 65536  # bytes of a file that are read for one send()
+
+# What sendfile() says of a file that it cannot send, on some file systems.
+_CANNOT: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
 _Part = Any  # bytes, memoryview or _FileRange
 
 
@@ -25,15 +31,30 @@ class _FileRange:
     """Bytes of a file that are still to be sent. Has the file open on its own account, so
     that the application may close its own."""
 
-    __slots__ = ("fd", "offset", "size")
+    __slots__ = ("fd", "offset", "size", "unsendable")
 
     def __init__(self, fd: int, offset: int, size: int) -> None:
         self.fd = os.dup(fd)
         self.offset = offset
         self.size = size
+        self.unsendable = False  # by the system; so it is read here
 
     def __len__(self) -> int:
         return self.size
+
+    def send(self, connection: socket.socket) -> int:
+        """Send what the peer takes now; how many bytes."""
+        if not self.unsendable:
+            try:
+                return os.sendfile(
+                    connection.fileno(), self.fd, self.offset, min(self.size, _SENDFILE_MAX)
+                )
+            except OSError as error:
+                if error.errno not in _CANNOT:
+                    raise
+                self.unsendable = True
+        data = os.pread(self.fd, min(self.size, _READ_MAX), self.offset)
+        return connection.send(data) if data else 0
 
 
 class Outbox:
@@ -85,9 +106,7 @@ class Outbox:
         first = self._parts[0]
         try:
             if type(first) is _FileRange:
-                sent = os.sendfile(
-                    self._socket.fileno(), first.fd, first.offset, min(first.size, _SENDFILE_MAX)
-                )
+                sent = first.send(self._socket)
                 if not sent:
                     raise OSError("the file became shorter while it was sent")
             elif len(self._parts) == 1:

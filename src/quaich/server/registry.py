@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from quaich.exchange.call import PeerGone
 from quaich.server.connection import Connection, State
@@ -18,6 +18,8 @@ class Connections:
         self._timeouts = timeouts
         self.by_fd: dict[int, Connection] = {}
         self._oldest: list[tuple[float, Connection]] = []  # idle ones, the oldest last
+        self.on_room: Callable[[], None] | None = None
+        """Called once, when a connection ends, by its owner."""
 
     def __len__(self) -> int:
         return len(self.by_fd)
@@ -50,6 +52,10 @@ class Connections:
             connection.socket.close()
         except OSError:
             pass
+        if self.on_room is not None:
+            on_room, self.on_room = self.on_room, None
+            if on_room is not None:  # another thread was not quicker
+                on_room()
 
     def reset(self, connection: Connection) -> None:
         """End a connection so that the peer sees an error, not an end (S91)."""
