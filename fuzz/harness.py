@@ -102,6 +102,7 @@ def _run_guided(
         f"-artifact_prefix={directory}/",
         "-timeout=10",  # seconds for one input: none needs more than milliseconds
         "-print_final_stats=1",
+        "-verbosity=0",
     ]
     atheris.Setup(
         [sys.argv[0], *arguments, str(directory / "found"), str(directory / "seeds")],

@@ -51,7 +51,7 @@ local function page(version, language, referer)
       "Referer: http://" .. host .. referer,
       "Accept-Encoding: gzip, deflate, br, zstd",
       "Accept-Language: " .. language,
-      "Cookie: session=" .. hexadecimal(32) .. "; csrftoken=" .. hexadecimal(32)
+      "Cookie: sid=" .. hexadecimal(32) .. "; csrftoken=" .. hexadecimal(32)
          .. "; theme=dark; consent=yes",
       "", "",
    }, "\r\n")

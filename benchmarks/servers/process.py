@@ -1,7 +1,7 @@
 """A server's process: started on a core of its own, looked at through /proc, and ended.
 
-A server may have several processes. It is started as the leader of a session, and what belongs to
-that session belongs to it.
+A server may have several processes. The first is started as the leader of a process group, and
+what belongs to that group belongs to the server.
 """
 
 import contextlib
@@ -52,8 +52,8 @@ class Running:
 
     def _pids(self) -> list[int]:
         numbers = (entry.name for entry in _PROC.iterdir() if entry.name.isdigit())
-        session = str(self._process.pid)
-        return [int(number) for number in numbers if _stat(int(number))[3:4] == [session]]
+        group = str(self._process.pid)
+        return [int(number) for number in numbers if _stat(int(number))[2:3] == [group]]
 
 
 def _stat(pid: int) -> list[str]:
@@ -89,7 +89,7 @@ def started(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,
             )
         except OSError as error:
             raise StartError(str(error)) from error

@@ -205,21 +205,19 @@ def test_a_request_that_does_not_end_is_cut_off(command: Any, signum: int, secon
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(command: Any, second: int) -> None:
-    with command("slow", "--port", "0", "--graceful-timeout", "1h") as process:
-        with client(wait_address(process)) as connection:
-            connection.request("GET", "/slow")
-            response = connection.getresponse()
-            assert response.read(1) == b"a"
-            process.send_signal(signal.SIGTERM)
-            assert process.stderr.readline().startswith("Stopping; waiting up to 3600 s for 1 req")
-            process.send_signal(second)
-            assert process.wait(10) == -second
+    options = ("--port", "0", "--graceful-timeout", "1h")
+    with command("slow", *options) as process, client(wait_address(process)) as connection:
+        connection.request("GET", "/slow")
+        response = connection.getresponse()
+        assert response.read(1) == b"a"
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline().startswith("Stopping; waiting up to 3600 s for 1 req")
+        process.send_signal(second)
+        assert process.wait(10) == -second
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_application_is_loaded(
-    command: Any, project: Path, signum: int
-) -> None:
+def test_a_signal_while_the_application_is_loaded(command: Any, project: Path, signum: int) -> None:
     """It need not wait for that."""
     (project / "loading.py").write_text("print('loading', flush=True)\ninput()\n")
     with command("loading") as process:

@@ -179,9 +179,12 @@ def run_with_requests(
     others += [threading.Thread(target=end)] * let_end
     for thread in others:
         thread.start()
-    with beside(wait_until_all_are_counted, signum), contextlib.redirect_stderr(stderr):
-        with Stopping() as stopping:
-            running.run(server, stopping)
+    with (
+        beside(wait_until_all_are_counted, signum),
+        contextlib.redirect_stderr(stderr),
+        Stopping() as stopping,
+    ):
+        running.run(server, stopping)
     for thread in others:
         thread.join()
     waiting.may_end.set()

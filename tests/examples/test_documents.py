@@ -86,9 +86,18 @@ def test_readme_shows_the_first_example() -> None:
 def test_readme_names_tests_that_exist() -> None:
     table = section("What it keeps", README)
     commands = re.findall(r"^\| [^|]+ \| `pytest ([^`|]+)` \|$", table, re.M)
-    assert len(commands) == len(re.findall(r"^\| [^|]+ \| ", table, re.M)) - 1
+    assert len(commands) == len(re.findall(r"^\| [^|]+ \| ", table, re.M)) == 14
     paths = {path for command in commands for path in command.split()}
     assert [path for path in paths if not (TOP / path).is_file()] == []
+
+
+def test_security_names_tests_that_exist() -> None:
+    page = TOP / "docs" / "security.md"
+    table = section("The server", page)
+    rows = re.findall(r"^\| .* \| ((?:`[\w/]+\.py`(?:, )?)+) \|$", table, re.M)
+    assert len(rows) == len(re.findall(r"^\| ", table, re.M)) - 1
+    paths = {path for row in rows for path in re.findall(r"`([^`]+)`", row)}
+    assert [path for path in paths if not (TOP / "tests" / path).is_file()] == []
 
 
 def commands_to_switch_to() -> list[str]:
@@ -157,6 +166,11 @@ def test_ci_runs_the_commands_that_contributing_names() -> None:
     assert rows.pop("install").endswith("pip install -e '.[dev]'")
     assert "pip install -q -e '.[dev]'" in ci
     assert rows.pop("ci") == ".ci/run"
+    for verb in ("interop", "stress", "fuzz", "bench server"):
+        # By hand, or with arguments of CI's own; what they run is there.
+        _, *words = rows.pop(verb).split()
+        path = words[1].replace(".", "/") if words[0] == "-m" else words[0].removesuffix(".py")
+        assert (TOP / f"{path}.py").is_file() or (TOP / path / "__main__.py").is_file()
     # CI takes this one from the README.
     assert blocks(README)[1].text.endswith(f" && {rows.pop('test')}\n")
     lines = [set(line.split()) for line in ci.splitlines()]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from quaich.protocol.variables import HeaderMap, add_fields, target_variables, variable_name
 from quaich.protocol.request import parse_target
+from quaich.protocol.variables import HeaderMap, add_fields, target_variables, variable_name
 
 
 def added(

@@ -37,7 +37,8 @@ class _Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         # Now, as each handler that writes does: what the arguments stand for may change.
-        record.msg, record.args = record.getMessage(), None
+        self.format(record)
+        record.msg, record.args = record.message, None
         self.records.append(record)
 
     def __call__(self) -> list[logging.LogRecord]:
@@ -78,7 +79,7 @@ def serve(request: pytest.FixtureRequest, poller: str, error_log: _Log) -> Itera
     for thread in _threads():
         thread.join(PATIENCE)
         assert not thread.is_alive(), f"{thread.name} has not ended"
-    texts = [record.getMessage() for record in error_log()]
+    texts = [record.getMessage() + (record.exc_text or "") for record in error_log()]
     assert [text for text in texts if "server failed" in text] == []
     if "errors" not in request.fixturenames:
         assert texts == []

@@ -101,7 +101,7 @@ def test_any_callable_is_an_application(serve: Serve, connect: Connect, app: Rec
         assert connect(serve(application)).exchange(get()).content == b"ok"
 
 
-# --- What is in it -----------------------------------------------------------------------------
+# --- What is in it ----------------------------------------------------------------------------
 
 
 @pytest.mark.rule("S10")
@@ -184,9 +184,7 @@ def test_a_variable_for_each_field_that_was_sent_and_no_other(
         name = name.upper().replace("-", "_")
         wanted[name if name == "CONTENT_TYPE" else "HTTP_" + name] = value.strip()
     got = {
-        name: value
-        for name, value in app.environ.items()
-        if name.startswith(("HTTP_", "CONTENT_"))
+        name: value for name, value in app.environ.items() if name.startswith(("HTTP_", "CONTENT_"))
     }
     assert got == wanted
 
@@ -239,7 +237,7 @@ def test_over_ipv6(poller: str, app: Recorder) -> None:
     assert request_uri(app.environ) == f"http://[::1]:{server.port}/"
 
 
-# --- Names with underscores, fields that came twice ---------------------------------------------
+# --- Names with underscores, fields that came twice -------------------------------------------
 
 
 @pytest.mark.rule("H057")
@@ -297,7 +295,7 @@ def test_fields_that_came_twice_are_joined(client: Client, app: Recorder) -> Non
     assert app.environ["HTTP_COOKIE"] == "a=1; b=2"
 
 
-# --- The target --------------------------------------------------------------------------------
+# --- The target -------------------------------------------------------------------------------
 
 
 @pytest.mark.rule("S25")
@@ -346,14 +344,12 @@ def test_asterisk_form_has_no_path(client: Client, app: Recorder) -> None:
 
 @pytest.mark.rule("H018")
 @pytest.mark.parametrize("method", ["GET", "QUERY", "get", "M-SEARCH", "TRACE", "X" * 64])
-def test_the_method_is_handed_on_as_it_came(
-    client: Client, app: Recorder, method: str
-) -> None:
+def test_the_method_is_handed_on_as_it_came(client: Client, app: Recorder, method: str) -> None:
     client.exchange(get(method=method))
     assert app.environ["REQUEST_METHOD"] == method
 
 
-# --- wsgi.errors ---------------------------------------------------------------------------------
+# --- wsgi.errors ------------------------------------------------------------------------------
 
 
 @pytest.mark.rule("S41")

@@ -35,7 +35,7 @@ def partly(error: BaseException, headers: list[tuple[str, str]]) -> Any:
     return app
 
 
-# --- Before the head ---------------------------------------------------------------------------
+# --- Before the head --------------------------------------------------------------------------
 
 
 @pytest.mark.rule("S89")
@@ -145,7 +145,7 @@ def test_requests_behind_a_failed_one_are_not_answered(
     assert len(errors()) == 1
 
 
-# --- After the head ----------------------------------------------------------------------------
+# --- After the head ---------------------------------------------------------------------------
 
 
 @pytest.mark.rule("S91")
@@ -179,9 +179,7 @@ def test_no_client_takes_a_broken_response_for_whole(
 
 @pytest.mark.rule("S91")
 @pytest.mark.parametrize("way", ["yield", "write", "write and raise"])
-def test_a_failure_after_write(
-    serve: Serve, connect: Connect, errors: Errors, way: str
-) -> None:
+def test_a_failure_after_write(serve: Serve, connect: Connect, errors: Errors, way: str) -> None:
     def app(environ: Environ, start_response: Any) -> Any:
         write = start_response("200 OK", PLAIN)
         write(b"first")
@@ -213,9 +211,7 @@ def test_requests_behind_a_broken_response_are_not_answered(
 
 
 @pytest.mark.rule("S69")
-def test_exc_info_after_the_head_breaks_off(
-    serve: Serve, connect: Connect, errors: Errors
-) -> None:
+def test_exc_info_after_the_head_breaks_off(serve: Serve, connect: Connect, errors: Errors) -> None:
     def app(environ: Environ, start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", PLAIN)
         yield b"first"
@@ -249,7 +245,7 @@ def test_a_broken_response_that_waits_for_a_slow_reader(
     assert len(info.value.content) == size
 
 
-# --- The client's fault ------------------------------------------------------------------------
+# --- The client's fault -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrap", [False, True])
@@ -306,7 +302,7 @@ def test_an_error_of_its_own_after_a_fault_of_the_client_counts(
     assert len(errors()) == 1
 
 
-# --- The log -----------------------------------------------------------------------------------
+# --- The log ----------------------------------------------------------------------------------
 
 
 class Raising(logging.Handler):
@@ -355,5 +351,3 @@ def test_wsgi_errors_takes_any_text(
     text = capfd.readouterr().err
     assert text.startswith("plain\ngröße ")
     assert text.endswith("\none\ntwo\nprinted\n")
-
-

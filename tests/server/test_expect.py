@@ -57,9 +57,7 @@ def test_only_when_the_application_reads(serve: Serve, connect: Connect) -> None
 
 @pytest.mark.rule("S93")
 @pytest.mark.parametrize("operation", ["read", "readline", "readlines", "__next__"])
-def test_whichever_way_it_reads_and_once(
-    serve: Serve, connect: Connect, operation: str
-) -> None:
+def test_whichever_way_it_reads_and_once(serve: Serve, connect: Connect, operation: str) -> None:
     def app(environ: Environ, start_response: Any) -> list[bytes]:
         getattr(environ["wsgi.input"], operation)()
         environ["wsgi.input"].read()
@@ -83,7 +81,9 @@ def test_with_chunks(serve: Serve, connect: Connect) -> None:
 
 
 @pytest.mark.rule("H093")
-@pytest.mark.parametrize("value", ["100-Continue", "100-CONTINUE", " 100-continue ", ", 100-continue"])
+@pytest.mark.parametrize(
+    "value", ["100-Continue", "100-CONTINUE", " 100-continue ", ", 100-continue"]
+)
 def test_the_value_is_a_list_without_case(serve: Serve, connect: Connect, value: str) -> None:
     client = connect(serve(echo))
     client.send(get("/", f"Expect: {value}", "Content-Length: 7", method="POST"))
@@ -141,7 +141,7 @@ def test_without_content_there_is_nothing_to_go_on_with(
     assert response.persists
 
 
-# --- The final response first -------------------------------------------------------------------
+# --- The final response first -----------------------------------------------------------------
 
 
 @pytest.mark.rule("H095")
@@ -203,9 +203,7 @@ def test_an_error_after_100_is_500(serve: Serve, connect: Connect, errors: Error
 
 
 @pytest.mark.rule("H095")
-def test_an_error_before_100_is_500_at_once(
-    serve: Serve, connect: Connect, errors: Errors
-) -> None:
+def test_an_error_before_100_is_500_at_once(serve: Serve, connect: Connect, errors: Errors) -> None:
     client = connect(serve(answering(None)))
     response = client.exchange(expecting(b"content"))
     assert response.status == 500

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from quaich.server import outbox
 from server.applications import PLAIN, Environ
 from server.conftest import Connect, Errors, Serve
 from server.wire import Gate, Truncated, get, wait_until
@@ -43,7 +42,7 @@ def sendfile(monkeypatch: pytest.MonkeyPatch) -> Sendfile:
     if not hasattr(os, "sendfile"):
         pytest.skip("this platform has no sendfile()")
     spy = Sendfile()
-    monkeypatch.setattr(outbox.os, "sendfile", spy)
+    monkeypatch.setattr(os, "sendfile", spy)
     return spy
 
 
@@ -79,7 +78,7 @@ class Wrapping:
         wait_until(lambda: all(file.closed for file in self.files), "the files to be closed")
 
 
-# --- Files that the system sends ------------------------------------------------------------------
+# --- Files that the system sends --------------------------------------------------------------
 
 
 @pytest.mark.rule("S108")
@@ -160,7 +159,8 @@ def test_less_than_the_content_length(
 
 @pytest.mark.rule("H120")
 @pytest.mark.parametrize(
-    ("method", "status"), [("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 Not Modified")]
+    ("method", "status"),
+    [("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 Not Modified")],
 )
 def test_no_content_where_there_is_none(
     serve: Serve, connect: Connect, path: Path, sendfile: Sendfile, method: str, status: str
@@ -170,9 +170,7 @@ def test_no_content_where_there_is_none(
     for _ in range(2):
         response = client.exchange(get(method=method), method)
         assert response.status == int(status[:3])
-        assert response.field("Content-Length") == (
-            str(len(CONTENT)) if method == "HEAD" else None
-        )
+        assert response.field("Content-Length") == (str(len(CONTENT)) if method == "HEAD" else None)
     assert client.is_open()
     assert sendfile.bytes == 0
     app.all_are_closed()
@@ -218,7 +216,7 @@ def test_pipelined_files_and_others(
     wrapping.all_are_closed()
 
 
-# --- Big files to slow readers -------------------------------------------------------------------
+# --- Big files to slow readers ----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -317,7 +315,7 @@ def test_where_the_system_cannot_send_it(
     app.all_are_closed()
 
 
-# --- Anything else that can be read ---------------------------------------------------------------
+# --- Anything else that can be read -----------------------------------------------------------
 
 
 class Reading:
@@ -362,7 +360,7 @@ def test_a_file_that_gives_other_bytes_than_the_system_would(
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(size).upper()
 
-    app = Wrapping(lambda: gzip.open(tmp_path / "file.gz"))
+    app = Wrapping(lambda: gzip.open(tmp_path / "file.gz"))  # noqa: SIM115 - the server closes it
     assert connect(serve(app)).exchange(get()).content == CONTENT
     (tmp_path / "text").write_bytes(b"text")
     other = Wrapping(lambda: Upper(io.FileIO(tmp_path / "text")))
@@ -377,7 +375,7 @@ def test_a_pipe(serve: Serve, connect: Connect, sendfile: Sendfile) -> None:
         reader, writer = os.pipe()
         with open(writer, "wb") as out:  # noqa: PTH123 - a descriptor has no path
             out.write(b"through a pipe")
-        return open(reader, "rb")  # noqa: PTH123, SIM115 - the wrapper closes it
+        return open(reader, "rb")  # noqa: PTH123 - the wrapper closes it
 
     app = Wrapping(make)
     client = connect(serve(app))
@@ -390,7 +388,7 @@ def test_a_pipe(serve: Serve, connect: Connect, sendfile: Sendfile) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_a_file_whose_size_is_not_its_contents(serve: Serve, connect: Connect) -> None:
-    app = Wrapping(lambda: Path("/proc/self/status").open("rb"))
+    app = Wrapping(lambda: Path("/proc/self/status").open("rb"))  # noqa: SIM115 - the server closes it
     assert b"VmSize" in connect(serve(app)).exchange(get()).content
 
 

@@ -4,6 +4,7 @@ import io
 import tempfile
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from server.wire import Client, Ending, chunks, get, post, wait_until
 
 pytestmark = pytest.mark.live
 
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "in memory": {},
     "spooled": {"body_buffer": 16},
     "streamed": {"stream_body": True},
@@ -72,7 +73,7 @@ def in_length(client: Client, content: bytes, cuts: list[int]) -> None:
 
 def in_chunks(client: Client, content: bytes, cuts: list[int]) -> None:
     edges = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
-    blocks = [content[one:two] for one, two in zip(edges, edges[1:], strict=False)]
+    blocks = [content[one:two] for one, two in pairwise(edges)]
     client.send(get("/", CHUNKED, method="POST") + chunks(*filter(None, blocks)))
 
 
@@ -252,7 +253,7 @@ def test_it_is_ended_for_other_readers_too(serve: Serve, connect: Connect) -> No
     assert texts == ["größer als ein Puffer\n"] * 6
 
 
-# --- Spooling -------------------------------------------------------------------------------
+# --- Spooling ---------------------------------------------------------------------------------
 
 
 def test_the_application_is_called_once_all_content_is_there(
@@ -413,16 +414,16 @@ def test_streamed_content_that_does_not_come_in_time_is_refused(
 
 
 def test_each_byte_of_content_gives_the_client_more_time(serve: Serve, connect: Connect) -> None:
-    client = connect(serve(echo, body_timeout=0.5))
+    client = connect(serve(echo, body_timeout=0.4))
     pause = threading.Event()
-    client.send(get("/", "Content-Length: 8", method="POST"))
-    for _ in range(8):
+    client.send(get("/", "Content-Length: 7", method="POST"))
+    for _ in range(7):
         pause.wait(0.1)
         client.send(b"x")
-    assert client.response().content == b"x" * 8
+    assert client.response().content == b"x" * 7
 
 
-# --- Content that is too large --------------------------------------------------------------
+# --- Content that is too large ----------------------------------------------------------------
 
 
 @pytest.mark.rule("H076")

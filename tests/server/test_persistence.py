@@ -12,7 +12,7 @@ from server.wire import Ending, Gate, chunks, get, post, wait_until
 pytestmark = pytest.mark.live
 
 
-# --- What the client says ----------------------------------------------------------------------
+# --- What the client says ---------------------------------------------------------------------
 
 
 @pytest.mark.rule("H103")
@@ -109,7 +109,7 @@ def test_what_an_application_does_to_its_environ_is_its_own_affair(
         assert environ["SERVER_PROTOCOL"] == "HTTP/1.1"
 
 
-# --- Waiting for a request ---------------------------------------------------------------------
+# --- Waiting for a request --------------------------------------------------------------------
 
 
 @pytest.mark.rule("H111")
@@ -121,9 +121,9 @@ def test_an_idle_connection_is_closed_in_silence(serve: Serve, connect: Connect)
 
 @pytest.mark.rule("H111")
 def test_the_idle_time_begins_with_each_response(serve: Serve, connect: Connect) -> None:
-    client = connect(serve(hello, keep_alive=0.5))
+    client = connect(serve(hello, keep_alive=0.3))
     pause = threading.Event()
-    for _ in range(8):
+    for _ in range(7):
         assert client.exchange(get()).content == b"hello"
         pause.wait(0.1)
     assert client.ending() is Ending.CLEAN
@@ -189,26 +189,24 @@ def test_a_response_may_take_longer_than_any_timeout(serve: Serve, connect: Conn
     pause = threading.Event()
 
     def app(environ: Environ, start_response: Any) -> Any:
-        pause.wait(0.6)
+        pause.wait(0.4)
         start_response("200 OK", PLAIN)
         yield b"one"
         gate.wait()
         yield b"two"
 
-    server = serve(
-        app, keep_alive=0.1, header_timeout=0.1, body_timeout=0.1, write_timeout=0.1
-    )
+    server = serve(app, keep_alive=0.1, header_timeout=0.1, body_timeout=0.1, write_timeout=0.1)
     client = connect(server)
     client.send(post(b"content"))
     client.head()
     assert client.chunk() == b"one"
-    pause.wait(0.4)
+    pause.wait(0.3)
     gate.open()
     assert client.chunk() == b"two"
     assert client.chunk() == b""
 
 
-# --- A client that sends no more ----------------------------------------------------------------
+# --- A client that sends no more --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -300,7 +298,7 @@ def test_the_application_can_ask_whether_the_client_is_there(
     assert answers == [False, True]
 
 
-# --- Content between requests -------------------------------------------------------------------
+# --- Content between requests -----------------------------------------------------------------
 
 
 def test_an_empty_line_behind_content_is_skipped(serve: Serve, connect: Connect) -> None:

@@ -88,9 +88,7 @@ def test_one_that_waits_for_a_thread_does_not_either(serve: Serve, connect: Conn
 
 
 @pytest.mark.rule("S14")
-def test_blocks_of_a_later_response_still_go_out_one_by_one(
-    serve: Serve, connect: Connect
-) -> None:
+def test_blocks_of_a_later_response_still_go_out_one_by_one(serve: Serve, connect: Connect) -> None:
     gates = [Gate() for _ in range(3)]
 
     def app(environ: Environ, start_response: Any) -> Any:

@@ -45,9 +45,7 @@ REFUSED = [
     pytest.param(get("/", f"X: {MARK * 50}"), 431, "H051", id="long field"),
     pytest.param(get("/", *[f"X{n}: {MARK}" for n in range(30)]), 431, "H051", id="many fields"),
     pytest.param(get("/", *[f"X{n}: {MARK * 9}" for n in range(9)]), 431, "H051", id="long head"),
-    pytest.param(
-        get("/", f"Transfer-Encoding: {MARK}, chunked"), 501, "H067", id="unknown coding"
-    ),
+    pytest.param(get("/", f"Transfer-Encoding: {MARK}, chunked"), 501, "H067", id="unknown coding"),
     pytest.param(get(method="M" * 70 + MARK), 501, "H017", id="long method"),
     pytest.param(get("/", f"Expect: {MARK}"), 417, "H093", id="unknown expectation"),
     pytest.param(post(MARK.encode() * 10), 413, "H076", id="too long"),

@@ -178,9 +178,7 @@ def test_with_exc_info_also_behind_empty_blocks(serve: Serve, connect: Connect) 
 
 
 @pytest.mark.rule("S69")
-def test_with_exc_info_behind_the_head_it_raises_that(
-    serve: Serve, connect: Connect
-) -> None:
+def test_with_exc_info_behind_the_head_it_raises_that(serve: Serve, connect: Connect) -> None:
     raised: list[BaseException] = []
     error = KeyError("its own")
 

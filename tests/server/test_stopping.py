@@ -29,6 +29,16 @@ def quickly(server: Server, seconds: float = 3.0) -> int:
     return cut_off
 
 
+class Counter:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.counted = 0
+
+    def count(self) -> None:
+        with self._lock:
+            self.counted += 1
+
+
 def refuses(port: int) -> bool:
     try:
         Client(("127.0.0.1", port)).close()
@@ -37,7 +47,7 @@ def refuses(port: int) -> bool:
     return False
 
 
-# --- Nothing under way --------------------------------------------------------------------------
+# --- Nothing under way ------------------------------------------------------------------------
 
 
 def test_a_server_that_nobody_called(serve: Serve) -> None:
@@ -125,7 +135,7 @@ def test_an_error_inside_the_context_ends_the_server_too(poller: str) -> None:
     assert refuses(server.port)
 
 
-# --- Something under way ------------------------------------------------------------------------
+# --- Something under way ----------------------------------------------------------------------
 
 
 @pytest.mark.rule("H106")
@@ -241,7 +251,7 @@ def test_the_rest_of_what_was_pipelined_is_not_lost_in_silence(
     assert contents == [b"/wait"] or (last is not None and not last.persists)
 
 
-# --- Cutting off --------------------------------------------------------------------------------
+# --- Cutting off ------------------------------------------------------------------------------
 
 
 def test_what_takes_too_long_is_cut_off_and_counted(serve: Serve, connect: Connect) -> None:
@@ -295,6 +305,46 @@ def test_a_response_that_is_cut_off_does_not_look_whole(
     assert errors() == []
 
 
+def test_whatever_comes_of_a_call_that_was_cut_off(
+    serve: Serve, connect: Connect, errors: Errors
+) -> None:
+    """Nothing of it is sent, and nothing of the server fails."""
+    gate = Gate()
+    inside, ended = Counter(), Counter()
+
+    def app(environ: Environ, start_response: Any) -> Any:
+        inside.count()
+        gate.wait()
+        ended.count()
+        match environ["PATH_INFO"]:
+            case "/raises":
+                raise ValueError
+            case "/exits":
+                raise SystemExit
+        start_response("200 OK", PLAIN)
+        match environ["PATH_INFO"]:
+            case "/answers":
+                return [b"content"]
+            case "/streams":
+                return iter([b"one", b"two"])
+        return []
+
+    server = serve(app)
+    clients = []
+    for end in ("/answers", "/streams", "/is empty", "/raises", "/exits"):
+        for request in (get(end.replace(" ", "")), post(b"content", end.replace(" ", ""))):
+            clients.append(connect(server))
+            clients[-1].send(request)
+    wait_until(lambda: inside.counted == len(clients), "all calls")
+    assert server.close(0) == len(clients)
+    for client in clients:
+        assert client.ending() is Ending.RESET
+    gate.open()
+    wait_until(lambda: ended.counted == len(clients), "all calls to end")
+    # The fixture of the server sees that its threads end, and that no error is the server's.
+    assert all("application failed" in record.getMessage() for record in errors())
+
+
 def call_and_wait(serve: Serve, connect: Connect, app: Any, request: bytes) -> float:
     """How long it takes to close a server whose application waits for its client."""
     reached = Gate()
@@ -322,7 +372,7 @@ def test_who_waits_for_a_client_to_send_waits_no_longer(serve: Serve, connect: C
     assert call_and_wait(serve, connect, echo, post(b"content")[:-1]) < 0.9
 
 
-# --- What is left -------------------------------------------------------------------------------
+# --- What is left -----------------------------------------------------------------------------
 
 
 def our_threads() -> list[str]:

@@ -206,7 +206,7 @@ def test_nothing_else_of_the_iterable_is_touched(serve: Serve, connect: Connect)
     assert touched == []
 
 
-# --- Readers slower than the application --------------------------------------------------------
+# --- Readers slower than the application ------------------------------------------------------
 
 
 class Endless:
@@ -351,9 +351,7 @@ def test_a_client_that_reads_nothing_is_given_up(
     serve: Serve, connect: Connect, threads: int, response_buffer: int
 ) -> None:
     app = Endless(16 * MEGABYTE)
-    server = serve(
-        app, write_timeout=0.2, threads=threads, response_buffer=response_buffer
-    )
+    server = serve(app, write_timeout=0.2, threads=threads, response_buffer=response_buffer)
     client = connect(server, receive_buffer=65536)
     client.send(get())
     app.closed.wait()

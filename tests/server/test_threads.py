@@ -61,10 +61,8 @@ def at_once(clients: list[Client], requests: int, request: bytes = get()) -> lis
 
 @pytest.mark.rule("S45")
 @pytest.mark.rule("S100")
-@pytest.mark.parametrize("seconds", [0.0, 0.0005, 0.005])
-def test_one_thread_is_never_inside_twice(
-    serve: Serve, connect: Connect, seconds: float
-) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.003])
+def test_one_thread_is_never_inside_twice(serve: Serve, connect: Connect, seconds: float) -> None:
     app = Counting(seconds)
     server = serve(app, threads=1)
     contents = at_once([connect(server) for _ in range(8)], 5)
@@ -156,15 +154,15 @@ def test_with_all_threads_inside_bytes_still_move(
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
-@pytest.mark.parametrize("seconds", [0.0, 0.003])
+@pytest.mark.parametrize("seconds", [0.0, 0.002])
 def test_more_clients_than_threads(
     serve: Serve, connect: Connect, threads: int, seconds: float
 ) -> None:
     app = Counting(seconds)
     server = serve(app, threads=threads)
-    contents = at_once([connect(server) for _ in range(30)], 3)
-    assert contents == [b"onetwo"] * 90
-    assert app.calls == 90
+    contents = at_once([connect(server) for _ in range(20)], 2)
+    assert contents == [b"onetwo"] * 40
+    assert app.calls == 40
     assert app.most <= threads
 
 

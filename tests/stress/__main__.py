@@ -13,7 +13,7 @@ from pathlib import Path
 # The tests import each other from there.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stress.scenarios import SCENARIOS  # noqa: E402  # found by the line before
+from stress.scenarios import SCENARIOS
 
 
 def main() -> int:

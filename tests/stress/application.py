@@ -3,6 +3,9 @@
 The query has ``id``, which comes back as X-Id; what else it may have is said at each route.
 """
 
+import contextlib
+import ctypes
+import gc
 import os
 import tempfile
 import time
@@ -80,7 +83,7 @@ class Application:
 
     def do_file(self, environ: Environ, query: dict[str, str]) -> Answer:
         """A file of :data:`FILE_SIZE` bytes."""
-        return [], environ["wsgi.file_wrapper"](open(self._file.name, "rb"))  # noqa: PTH123, SIM115
+        return [], environ["wsgi.file_wrapper"](open(self._file.name, "rb"))  # noqa: PTH123
 
     def do_sleep(self, environ: Environ, query: dict[str, str]) -> Answer:
         """After ``ms`` milliseconds."""
@@ -106,6 +109,13 @@ class Application:
             raise ValueError(f"as asked by {query['id']}")
 
         return [], blocks()
+
+    def do_facts(self, environ: Environ, query: dict[str, str]) -> Answer:
+        """How many objects Python's collector knows. What is free goes back to the system."""
+        gc.collect()
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)  # glibc's
+        return [], [str(len(gc.get_objects())).encode()]
 
     def do_hoard(self, environ: Environ, query: dict[str, str]) -> Answer:
         """The application takes all descriptors that are left, but for ``spare``."""

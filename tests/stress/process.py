@@ -32,10 +32,15 @@ def environment() -> dict[str, str]:
 class Process:
     """``quaich serve stress.application:application`` with these options, on a free port.
 
-    ``descriptors``: as many as it may have.
+    ``descriptors``: as many as it may have. ``variables``: of its environment, besides.
     """
 
-    def __init__(self, *options: str, descriptors: int | None = None) -> None:
+    def __init__(
+        self,
+        *options: str,
+        descriptors: int | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> None:
         self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115
         command = ["-m", "quaich", "serve", "stress.application:application"]
         command += ["-b", "127.0.0.1:0", *options]
@@ -43,7 +48,7 @@ class Process:
             command = ["-c", _LIMITED, str(descriptors), *command]
         self._process = subprocess.Popen(
             [sys.executable, *command],
-            env=environment(),
+            env={**environment(), **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

@@ -33,9 +33,7 @@ class Report:
                 f"{what}: " + "/".join(name for _, name in shares) + ", ms",
                 " / ".join(f"{tally.percentile(share):.2f}" for share, _ in shares),
             )
-        self.need(
-            tally.right == requests, f"{what}: {tally.right} of {requests}; {tally.lost[:5]}"
-        )
+        self.need(tally.right == requests, f"{what}: {tally.right} of {requests}; {tally.lost[:5]}")
 
     def __str__(self) -> str:
         width = max((len(what) for what, _ in self.rows), default=0)

@@ -1,11 +1,10 @@
 """The scenarios. Each takes ``full``: whether to run in its full size, or in one for each day."""
 
-import os
 import random
 import re
 import shutil
 import subprocess
-import threading
+import tempfile
 from collections.abc import Callable
 from time import monotonic
 
@@ -18,8 +17,8 @@ from stress.report import Report
 from stress.traffic import (
     Kind,
     Tally,
-    check,
     big,
+    check,
     chunked,
     echo,
     file,
@@ -31,7 +30,8 @@ from stress.traffic import (
     upload,
 )
 
-Scenario = Callable[[bool], Report]
+Scenario = Callable[..., Report]
+"""Takes ``full``, and some of them the name of a poller."""
 
 THREADS = 8  # of the servers here
 
@@ -269,22 +269,15 @@ def slowhttptest(full: bool) -> Report:
                 *server.address, "big?id=s&size=300000" if "-X" in options else "echo?id=s"
             )
             command = [program, *options, "-c", count, "-r", "1000", "-l", seconds, "-p", "3"]
-            with subprocess.Popen(
-                [*command, "-u", url],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "TERM": "dumb"},
-                text=True,
-            ) as process:
-                output: list[str] = []
-                reader = threading.Thread(target=lambda p=process: output.append(p.stdout.read()))
-                reader.start()
-                tally, requests = Tally(), 0
+            tally, requests = Tally(), 0
+            with tempfile.TemporaryFile("w+") as output:
+                process = subprocess.Popen([*command, "-u", url], stdout=output, stderr=output)
                 while process.poll() is None:
                     tally.add(probe(server.address, 50, fresh=requests % 100 == 0))
                     requests += 50
-                reader.join()
-            plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", output[0])
+                output.seek(0)
+                text = output.read()
+            plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
             said = re.findall(r"service available:\s*(\w+)", plain)
             most = max([int(n) for n in re.findall(r"connected:\s*(\d+)", plain)], default=0)
             report.say(f"{name}: connections at most", most)

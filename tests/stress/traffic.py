@@ -110,6 +110,23 @@ def pipelined(client: Client, name: str, chance: random.Random) -> None:
         check(client, each, summary("GET", each, b""))
 
 
+def failing(client: Client, name: str, chance: random.Random) -> None:
+    """The application raises before it answers."""
+    client.send(get(f"/error?id={name}"))
+    if client.response().status != 500:
+        raise AssertionError(f"{name}: no 500")
+
+
+def broken(client: Client, name: str, chance: random.Random) -> None:
+    """The application raises after a block: what comes must not look whole."""
+    client.send(get(f"/broken?id={name}"))
+    try:
+        client.response()
+    except Truncated:
+        return
+    raise AssertionError(f"{name}: what is broken off looks whole")
+
+
 Kind = Callable[[Client, str, random.Random], None]
 
 MIXED: list[Kind] = [
@@ -167,7 +184,7 @@ def _one(
                 try:
                     kind(client, name, chance)
                 except (Truncated, ConnectionError) as error:
-                    if client.held or getattr(error, "head", b"") or getattr(error, "content", b""):
+                    if isinstance(error, Truncated) and (error.head or error.content):
                         raise
                     # The end of an idle connection: whoever keeps one has to expect it.
                     tally.retried += 1

@@ -13,6 +13,7 @@
 ``registry``        all of them
 ``content``         a request's content, before the application is called
 ``outbox``          what could not be sent yet
+``calling``         who calls the application, and what follows a call
 ``ending``          how a response ends, and what becomes of its connection
 ``refusal``         the server's own answers
 ``clock``           Date and Server

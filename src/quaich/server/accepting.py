@@ -57,10 +57,13 @@ class Acceptor:
     def accept(self, listener: Listener, owner: Any, deadline: float) -> None:
         """Accept those that wait; ``deadline`` is when they must have begun a request."""
         has_made_room = False
-        for _ in range(_AT_ONCE):
-            if len(self._connections) >= self._most and not self._make_room():
-                self._pause(f"all {self._most} connections are in use")
-                return
+        for number in range(_AT_ONCE):
+            if len(self._connections) >= self._most:
+                if number:
+                    return  # if somebody else waits, that will be reported
+                if not self._make_room():
+                    self._pause(f"all {self._most} connections are in use")
+                    return
             try:
                 accepted, peer = listener.socket.accept()
             except BlockingIOError:

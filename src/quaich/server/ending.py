@@ -61,6 +61,8 @@ class Ending:
 
     def settle(self, connection: Connection, call: Call) -> bool:
         """What becomes of a connection after a call; whether its next request may be read."""
+        if connection.state is State.CLOSED:
+            return False  # the server has ended meanwhile, and cut this off
         connection.drop_content()
         unread, connection.stream = connection.stream, None
         if unread is not None and unread.ended:

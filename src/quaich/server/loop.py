@@ -6,11 +6,7 @@
         _read_head               bytes of requests
           _requests                each complete one
             _gather                  … its content first, if it has some
-            _dispatch                who calls the application: this thread, at once, if it can
-              _answer                  the call
-              _settle                  what becomes of the connection
-    Loop.do                  a request that waited for a thread
-    Loop.overtaken           the leader has been inside a call for too long
+            Calling.dispatch         who calls the application (quaich.server.calling)
 
 A connection that is ``busy`` belongs to the thread that answers it; the leader only notes that
 something came for it (``pending``). All others belong to the leader.
@@ -21,13 +17,14 @@ from collections import deque
 from time import monotonic
 from typing import Any, Final
 
-from quaich.exchange.call import Call, End, PeerGone
+from quaich.exchange.call import PeerGone
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
 from quaich.server.accepting import Acceptor, Listener
 from quaich.server.access_log import AccessLog
+from quaich.server.calling import Calling, Job
 from quaich.server.clock import Clock
 from quaich.server.connection import RECEIVE_MAX, Connection, State
 from quaich.server.content import Content, ContentInput
@@ -35,7 +32,6 @@ from quaich.server.crew import SHORT_TICK, TICK, Crew, Member
 from quaich.server.ending import RESUME, Ending
 from quaich.server.outbox import Outbox
 from quaich.server.poller import ENDED, READ, WRITE, Poller
-from quaich.server.predictor import SLOW, Predictor, Timed, route_of
 from quaich.server.recording import Recorder
 from quaich.server.registry import Connections
 from quaich.settings import Settings
@@ -43,17 +39,10 @@ from quaich.types import WSGIApplication, WSGIEnvironment
 
 logger = SafeLogger("quaich.error")
 
-_HAND_OVER: Final = 0.1
-"""Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
-to be deposed now and then."""
-
 _SWEEP: Final = 0.25  # seconds between two looks at the deadlines
 
 _TURN: Final = 64
 """Requests of one connection that are answered before the others get their turn."""
-
-
-Job = tuple[Connection, Request, WSGIEnvironment]
 
 
 class Loop:
@@ -72,7 +61,6 @@ class Loop:
     ) -> None:
         """``most``: connections, if that is not what the settings say."""
         limits = settings.limits
-        self.application = application
         self.poller = poller
         self.bodies = settings.bodies
         self.timeouts = settings.timeouts
@@ -102,9 +90,7 @@ class Loop:
             self._sweep_soon,
         )
         self.crew = Crew(self, settings.concurrency.threads)
-        self._predictor = Predictor()
         self.stopping = False
-        self._keeps_alive = self.timeouts.keep_alive > 0  # not any more once it is stopping
         self.ended = threading.Event()  # it was stopping, and no connection is left
         self._returned: deque[Connection] = deque()  # from threads that answered
         # The leader's:
@@ -112,7 +98,16 @@ class Loop:
         self._ending = Ending(
             self.connections, poller, self.timeouts, self.clock, self._recorder, self._ready
         )
-        self._mark = 0.0  # when the present request or event began, or the one before ended
+        self._calling = Calling(
+            application,
+            self.crew,
+            self._ending,
+            self.connections,
+            poller,
+            self._recorder,
+            self._returned,
+            keeps_alive=self.timeouts.keep_alive > 0,
+        )
         self._next_sweep = 0.0
 
     # --- Leading ----------------------------------------------------------------------------
@@ -164,7 +159,7 @@ class Loop:
 
     def _wait(self, me: Member) -> None:
         """Wait for events, and see to what is due besides."""
-        crew, now = self.crew, self._mark
+        crew, now = self.crew, self._calling.mark
         if now >= self._next_sweep:
             self._sweep(now)
             self._next_sweep = now + _SWEEP
@@ -175,10 +170,10 @@ class Loop:
             self._take_back()
         if self._ready:
             return
-        crew.tick = SHORT_TICK if self._predictor.shares else TICK
+        crew.tick = SHORT_TICK if self._calling.shares else TICK
         is_idle = not (self.connections.by_fd or self.stopping or self._acceptor.is_paused)
         events = self.poller.wait(None if is_idle else _SWEEP)
-        self._mark = monotonic()
+        self._calling.mark = monotonic()
         self.clock.refresh()
         if not events:
             self._recorder.flush()  # now it keeps nobody waiting
@@ -189,7 +184,9 @@ class Loop:
             if listener is None:
                 self._ready.append(event)
             else:
-                self._acceptor.accept(listener, self, self._mark + self.timeouts.header_timeout)
+                self._acceptor.accept(
+                    listener, self, self._calling.mark + self.timeouts.header_timeout
+                )
 
     def _take_back(self) -> None:
         """Connections that come back from the threads that answered them."""
@@ -292,10 +289,10 @@ class Loop:
                 connection.buffer, connection.start = b"", 0
             if request.decoder is not None and not self._gather(connection, request, environ):
                 return
-            if not self._dispatch(connection, request, environ, me):
+            if not self._calling.dispatch(connection, request, environ, me):
                 return
             if not connection.buffer:
-                connection.deadline = self._mark + self.timeouts.keep_alive
+                connection.deadline = self._calling.mark + self.timeouts.keep_alive
                 if connection.holding:
                     self._ending.release(connection)
                 return
@@ -307,7 +304,7 @@ class Loop:
                 break
         connection.buffer = data[start:] if start else data
         if not begun:
-            connection.deadline = self._mark + self.timeouts.header_timeout
+            connection.deadline = self._calling.mark + self.timeouts.header_timeout
         if connection.holding:
             self._ending.release(connection)
 
@@ -356,7 +353,7 @@ class Loop:
         if stream is None:
             self._ending.unhold(connection)
             connection.state = State.CONTENT
-            connection.deadline = self._mark + self.timeouts.body_timeout
+            connection.deadline = self._calling.mark + self.timeouts.body_timeout
             return False
         environ, connection.environ = connection.environ, None
         environ["wsgi.input"] = stream
@@ -385,125 +382,25 @@ class Loop:
         except ProtocolError as error:
             self._ending.refuse(connection, error, head_only=request.method == "HEAD")
             return
-        if self._dispatch(connection, request, environ, me):
+        if self._calling.dispatch(connection, request, environ, me):
             if connection.buffer:
                 self._requests(connection, me, *connection.take_buffer())
             else:
-                connection.deadline = self._mark + self.timeouts.keep_alive
+                connection.deadline = self._calling.mark + self.timeouts.keep_alive
 
-    # --- Calling the application --------------------------------------------------------------
-
-    def _dispatch(
-        self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
-    ) -> bool:
-        """Have a request answered; whether this thread may go on with the connection."""
-        if (
-            not me.has_slot
-            and not self.crew.take_slot(me)
-            and self._enqueue(connection, request, environ, me)
-        ):
-            return False
-        shares = self._predictor.shares
-        me.current = connection
-        if shares and shares.get(route_of(request.method, connection.target), 0.0) > _HAND_OVER:
-            self._ending.unhold(connection)
-            if self.crew.step_down(me):
-                self.do(me, (connection, request, environ))
-                return False
-        started = self._mark
-        me.calls += 1
-        me.tenure.append(None)  # from here on, this thread may be deposed
-        if self.crew.watcher is None:
-            self.crew.be_watched()
-        call = Call(request, connection, request.persists and self._keeps_alive)
-        call.run(self.application, environ, connection.stream)
-        try:
-            me.tenure.pop()
-        except IndexError:
-            me.leads = False
-            seconds = monotonic() - started
-            self._learn(me, connection, seconds)
-            self._finish(connection, call, environ, seconds)
-            return False
-        self._mark = now = monotonic()
-        if shares or now - started > SLOW:
-            self._learn(me, connection, now - started)
-        if self._recorder.is_on:
-            self._recorder.answered(connection, call, environ, now - started)
-        if (
-            call.end is End.PERSISTS
-            and connection.content is None
-            and connection.stream is None
-            and (connection.outbox is None or connection.holding)
-        ):
-            return True
-        return self._ending.settle(connection, call)
-
-    def _enqueue(
-        self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
-    ) -> bool:
-        """Leave the request to a thread that has a slot; False if this one has, by now."""
-        self._ending.unhold(connection)
-        connection.busy = True
-        if self.crew.enqueue(me, (connection, request, environ)):
-            return True
-        connection.busy = False
-        return False
+    # --- What the crew and the connections ask -------------------------------------------------
 
     def do(self, me: Member, job: Job) -> None:
         """Answer a request on a thread that does not lead."""
-        connection, request, environ = job
-        started = monotonic()
-        call = Call(request, connection, request.persists and self._keeps_alive)
-        timed = Timed(self.application)
-        try:
-            call.run(timed, environ, connection.stream)
-            seconds = monotonic() - started
-            self._learn(me, connection, seconds if timed.seconds is None else timed.seconds)
-            self._finish(connection, call, environ, seconds)
-        except Exception as error:
-            logger.error("%s: the server failed", connection, exc_info=error)
-            self.connections.close(connection)
-
-    def _learn(self, me: Member, connection: Connection, seconds: float) -> None:
-        """Learn how long the present request of a connection took."""
-        if seconds <= SLOW or not me.was_preempted():
-            route = route_of(connection.request.method, connection.target)
-            self._predictor.record(route, seconds)
-
-    def _finish(
-        self, connection: Connection, call: Call, environ: WSGIEnvironment, seconds: float
-    ) -> None:
-        """What follows a call on a thread that does not lead: the leader gets the connection
-        back."""
-        if self._recorder.is_on:
-            self._recorder.answered(connection, call, environ, seconds)
-        self._ending.unhold(connection)
-        self._ending.settle(connection, call)
-        with self.crew.mutex:
-            if connection.state is State.CLOSED:
-                return
-            again = bool(connection.pending or connection.buffer or self.stopping)
-            # What is in the buffer comes before what comes now: until the leader has taken the
-            # connection back, it only notes events.
-            connection.busy = again
-        if again:
-            self._returned.append(connection)
-            self.poller.wake()
+        self._calling.do(me, job)
 
     def overtaken(self, connection: Connection) -> None:
         """The thread that answers this connection leads no more (under the crew's mutex)."""
-        connection.busy = True
-        # What was to go out together with this response has waited long enough (S81).
-        self._ending.unhold(connection)
+        self._calling.overtaken(connection)
 
     def about_to_wait(self, connection: Connection) -> bool:
-        """The calling thread, which answers this connection, is about to wait for its peer;
-        whether another thread leads meanwhile."""
-        leader = self.crew.leader
-        if leader is None or leader.thread is not threading.current_thread():
-            return not self.crew.ended
-        return self.crew.step_down(leader)
+        """As :meth:`Calling.about_to_wait`."""
+        return self._calling.about_to_wait(connection)
 
     # --- Time -----------------------------------------------------------------------------------
 
@@ -533,8 +430,8 @@ class Loop:
     def stop(self) -> None:
         """Accept no more, and end each connection after its present request; ``ended`` is set
         when none is left. Any thread may call this, and a signal handler."""
-        self._keeps_alive = False
-        self.stopping = True
+        self._calling.keeps_alive = False
+        self.stopping = self._calling.stopping = True
         self.poller.wake()
 
     def _stop(self) -> None:

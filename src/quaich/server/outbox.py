@@ -76,6 +76,8 @@ class Outbox:
 
     def put(self, data: Any) -> None:
         """Add bytes."""
+        if not data:
+            return  # the peer would never take them
         with self.lock:
             self._parts.append(data)
             self.size += len(data)
@@ -157,7 +159,8 @@ class Outbox:
             self._break(error)
 
     def _break(self, error: OSError) -> None:
-        self.broken = self.broken or error
+        # Its traceback would keep the blocks of the response, by the frames of the call.
+        self.broken = self.broken or error.with_traceback(None)
         for part in self._parts:
             if type(part) is _FileRange:
                 os.close(part.fd)

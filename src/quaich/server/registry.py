@@ -3,11 +3,15 @@
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from quaich.exchange.call import PeerGone
 from quaich.server.connection import Connection, State
 from quaich.server.poller import Poller
 from quaich.settings import Timeouts
+
+_BEGUN_MAX: Final = 64
+"""Connections that are found at once where all have begun a request."""
 
 
 class Connections:
@@ -87,22 +91,27 @@ class Connections:
                     and not connection.has_unread()
                 ):
                     return connection
-            self._oldest = sorted(
-                (
-                    (connection.deadline, connection)
-                    for connection in self.by_fd.values()
-                    if connection.state is State.HEAD and not connection.busy
-                ),
-                key=self._age,
-                reverse=True,
-            )
+            self._oldest = self._find_expendable()
         return None
 
-    def _age(self, item: tuple[float, Connection]) -> tuple[bool, float]:
+    def _find_expendable(self) -> list[tuple[float, Connection]]:
+        idle: list[tuple[float, Connection]] = []
+        begun: list[tuple[float, Connection]] = []
+        for each in self.by_fd.values():
+            if each.state is State.HEAD and not each.busy:
+                (begun if each.buffer else idle).append((each.deadline, each))
+        if idle:
+            return sorted(idle, key=self._idle_since, reverse=True)
+        # Not all: others may be idle again before their turn comes.
+        return sorted(begun, key=_deadline)[:_BEGUN_MAX][::-1]
+
+    def _idle_since(self, item: tuple[float, Connection]) -> float:
         deadline, connection = item
-        if connection.buffer:
-            return True, deadline
-        # Since when it is idle. One that has sent no request yet has less time for it.
+        # One that has sent no request yet has less time for it.
         is_new = connection.request is None
         times = self._timeouts
-        return False, deadline - (times.header_timeout if is_new else times.keep_alive)
+        return deadline - (times.header_timeout if is_new else times.keep_alive)
+
+
+def _deadline(item: tuple[float, Connection]) -> float:
+    return item[0]

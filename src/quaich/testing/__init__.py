@@ -1,7 +1,7 @@
 """Tools for tests of applications.
 
-:mod:`quaich.testing.plugin` is a plugin of pytest, which finds it by itself where Quaich is
-installed. It has one fixture, :func:`~quaich.testing.plugin.wsgi_server`.
+``quaich.testing.plugin`` is a plugin of pytest, which finds it by itself where Quaich is installed.
+It has one fixture, ``wsgi_server``.
 
 Without pytest there is nothing to add: ``with quaich.Server(app, bind="127.0.0.1:0") as server``.
 """

@@ -1,0 +1,182 @@
+"""Who calls the application, and what follows a call.
+
+    Calling.dispatch      the leader, at once; or, if the route is likely to be slow, the leader
+                          once another thread leads; or whoever has a slot next
+      Call.run              the call itself (quaich.exchange.call)
+      _learn                how long it took
+      Ending.settle         what becomes of the connection
+    Calling.do            a request that waited for a thread
+      _finish               the leader gets the connection back
+    Calling.overtaken     the leader has been inside a call for too long, or has stepped down
+
+A connection is ``busy`` from the moment when the thread that answers it leads no more, until
+the leader has it back.
+"""
+
+import threading
+from collections import deque
+from time import monotonic
+from typing import Final
+
+from quaich.exchange.call import Call, End
+from quaich.exchange.log import SafeLogger
+from quaich.protocol.http1 import Request
+from quaich.server.connection import Connection, State
+from quaich.server.crew import Crew, Member
+from quaich.server.ending import Ending
+from quaich.server.poller import Poller
+from quaich.server.predictor import SLOW, Predictor, Timed, route_of
+from quaich.server.recording import Recorder
+from quaich.server.registry import Connections
+from quaich.types import WSGIApplication, WSGIEnvironment
+
+logger = SafeLogger("quaich.error")
+
+_HAND_OVER: Final = 0.1
+"""Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
+to be deposed now and then."""
+
+Job = tuple[Connection, Request, WSGIEnvironment]
+
+
+class Calling:
+    """See the module. ``returned``: connections for the leader to take back."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        crew: Crew,
+        ending: Ending,
+        connections: Connections,
+        poller: Poller,
+        recorder: Recorder,
+        returned: deque[Connection],
+        keeps_alive: bool,
+    ) -> None:
+        self._application = application
+        self._crew = crew
+        self._ending = ending
+        self._connections = connections
+        self._poller = poller
+        self._recorder = recorder
+        self._returned = returned
+        self._predictor = Predictor()
+        self.shares = self._predictor.shares
+        self.keeps_alive = keeps_alive
+        """Connections may go on after a response; not any more once the server is stopping."""
+        self.stopping = False
+        self.mark = 0.0
+        """The leader's: when the present event began, or the request before it ended."""
+
+    def dispatch(
+        self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
+    ) -> bool:
+        """Have a request answered; whether this thread may go on with the connection."""
+        if (
+            not me.has_slot
+            and not self._crew.take_slot(me)
+            and self._enqueue(connection, request, environ, me)
+        ):
+            return False
+        shares = self.shares
+        me.current = connection
+        if shares and shares.get(route_of(request.method, connection.target), 0.0) > _HAND_OVER:
+            self._ending.unhold(connection)
+            if self._crew.step_down(me):
+                self.do(me, (connection, request, environ))
+                return False
+        started = self.mark
+        me.calls += 1
+        me.tenure.append(None)  # from here on, this thread may be deposed
+        if self._crew.watcher is None:
+            self._crew.be_watched()
+        call = Call(request, connection, request.persists and self.keeps_alive)
+        call.run(self._application, environ, connection.stream)
+        try:
+            me.tenure.pop()
+        except IndexError:
+            me.leads = False
+            seconds = monotonic() - started
+            self._learn(me, connection, request, seconds)
+            self._finish(connection, call, environ, seconds)
+            return False
+        self.mark = now = monotonic()
+        if shares or now - started > SLOW:
+            self._learn(me, connection, request, now - started)
+        if self._recorder.is_on:
+            self._recorder.answered(connection, call, environ, now - started)
+        if (
+            call.end is End.PERSISTS
+            and connection.content is None
+            and connection.stream is None
+            and (connection.outbox is None or connection.holding)
+        ):
+            return True
+        return self._ending.settle(connection, call)
+
+    def _enqueue(
+        self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
+    ) -> bool:
+        """Leave the request to a thread that has a slot; False if this one has, by now."""
+        self._ending.unhold(connection)
+        connection.busy = True
+        if self._crew.enqueue(me, (connection, request, environ)):
+            return True
+        connection.busy = False
+        return False
+
+    def do(self, me: Member, job: Job) -> None:
+        """Answer a request on a thread that does not lead."""
+        connection, request, environ = job
+        started = monotonic()
+        call = Call(request, connection, request.persists and self.keeps_alive)
+        timed = Timed(self._application)
+        try:
+            call.run(timed, environ, connection.stream)
+            seconds = monotonic() - started
+            own = seconds if timed.seconds is None else timed.seconds
+            self._learn(me, connection, request, own)
+            self._finish(connection, call, environ, seconds)
+        except Exception as error:
+            logger.error("%s: the server failed", connection, exc_info=error)
+            self._connections.close(connection)
+
+    def _learn(self, me: Member, connection: Connection, request: Request, seconds: float) -> None:
+        """Learn how long a request took."""
+        if seconds <= SLOW or not me.was_preempted():
+            route = route_of(request.method, connection.target)
+            self._predictor.record(route, seconds)
+
+    def _finish(
+        self, connection: Connection, call: Call, environ: WSGIEnvironment, seconds: float
+    ) -> None:
+        """What follows a call on a thread that does not lead: the leader gets the connection
+        back."""
+        if self._recorder.is_on:
+            self._recorder.answered(connection, call, environ, seconds)
+        self._ending.unhold(connection)
+        self._ending.settle(connection, call)
+        with self._crew.mutex:
+            if connection.state is State.CLOSED:
+                return
+            again = bool(connection.pending or connection.buffer or self.stopping)
+            # What is in the buffer comes before what comes now: until the leader has taken the
+            # connection back, it only notes events.
+            connection.busy = again
+        if again:
+            self._returned.append(connection)
+            self._poller.wake()
+
+    def overtaken(self, connection: Connection) -> None:
+        """The thread that answers this connection leads no more (under the crew's mutex)."""
+        connection.busy = True
+        # What was to go out together with this response has waited long enough (S81).
+        self._ending.unhold(connection)
+
+    def about_to_wait(self, connection: Connection) -> bool:
+        """The calling thread, which answers this connection, is about to wait for its peer;
+        whether another thread leads meanwhile."""
+        leader = self._crew.leader
+        if leader is None or leader.thread is not threading.current_thread():
+            return not self._crew.ended
+        return self._crew.step_down(leader)
