@@ -8,7 +8,9 @@ measure_all
             run_wrk          load.py; once to warm up, once to measure
 """
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,10 +21,17 @@ from typing import Final, NamedTuple
 
 from benchmarks.servers import applications
 from benchmarks.servers.answers import ENDS_BY_CLOSING, WrongAnswer, check
-from benchmarks.servers.environment import CHECKOUT, Environment
+from benchmarks.servers.environment import BUILD, CHECKOUT, Environment
 from benchmarks.servers.load import LoadError, run_wrk
 from benchmarks.servers.peers import Server, Variant
-from benchmarks.servers.process import StartError, core_seconds, free_port, on_core, started
+from benchmarks.servers.process import (
+    Running,
+    StartError,
+    core_seconds,
+    free_port,
+    on_core,
+    started,
+)
 from benchmarks.servers.workloads import Workload
 
 WARM_UP_SECONDS: Final = 1
@@ -178,7 +187,11 @@ def _measure(
     ) as directory:
         variables = {**conditions.variables, "HOME": directory}
         core = conditions.cores.server
-        with started(command, port, core, variables, Path(directory)) as running:
+        kept_as = f"{workload.name}-{server.name}-{number + 1}"
+        with (
+            started(command, port, core, variables, Path(directory)) as running,
+            _its_output_kept(running, kept_as),
+        ):
             note = check(port, workload)
             run_wrk(port, workload, WARM_UP_SECONDS)
             all_before, before = core_seconds(conditions.cores), running.cpu_seconds()
@@ -187,7 +200,7 @@ def _measure(
             others = core_seconds(conditions.cores) - all_before - cpu - load.cpu
             memory = running.peak_memory()
             if running.has_ended():
-                raise LoadError(f"the server ended under load: {running.last_words()}")
+                raise LoadError("it did not survive the load")
             if not load.requests:
                 raise LoadError(f"nothing was answered in {conditions.seconds} s of load")
     errors = load.errors
@@ -211,6 +224,20 @@ def _measure(
         errors=errors,
         note=note,
     )
+
+
+@contextlib.contextmanager
+def _its_output_kept(running: Running, name: str) -> Iterator[None]:
+    """What a server said is kept if its measurement fails."""
+    try:
+        yield
+    except (WrongAnswer, LoadError) as error:
+        place = BUILD / "faults" / f"{name}.log"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(running.log, place)
+        ended = "; it has ended" if running.has_ended() else ""
+        kept = place.relative_to(CHECKOUT)
+        raise type(error)(f"{error}{ended} (what it said: {kept})") from error
 
 
 def _calibrate(environment: Environment, core: int) -> int:

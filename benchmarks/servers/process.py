@@ -28,7 +28,7 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self._process = process
-        self._log = log
+        self.log = log
         self.port = port
 
     def cpu_seconds(self) -> float:
@@ -47,7 +47,7 @@ class Running:
         return self._process.poll() is not None
 
     def last_words(self) -> str:
-        lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        lines = self.log.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1].strip() if lines else "it said nothing"
 
     def _pids(self) -> list[int]:

@@ -169,12 +169,14 @@ def test_a_response_after_the_signal_says_that_the_connection_ends(command: Any)
     """Or the client would send its next request into the close."""
     with command("slow:late", "--port", "0") as process:
         address = wait_address(process)
-        with client(address) as connection:
+        with (
+            contextlib.closing(socket.create_connection(address, timeout=10)) as idle,
+            client(address) as connection,
+        ):
             connection.request("GET", "/")
             assert process.stdout.readline() == "begun\n"
             process.send_signal(signal.SIGTERM)
-            while is_listening(address):
-                pass
+            assert idle.recv(1) == b""
             process.stdin.write("b")
             process.stdin.flush()
             response = connection.getresponse()

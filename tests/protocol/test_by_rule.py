@@ -248,10 +248,9 @@ def test_a_content_that_breaks_off_is_not_taken_for_whole(data: bytes) -> None:
     assert read_connection([data]).verdict == "incomplete"
 
 
-# Those that a server decides, who has a socket, a clock and settings: H010, H037, H075, H076,
-# H078 and, of the connection, H097 to H102 and H110 to H113. Responses: test_framing.py and
-# test_response.py, from H114 on.
-ELSEWHERE = {10, 37, 75, 76, 78, 97, 98, 99, 101, 102, 105, 107, 110, 111, 112, 113}
+# What a server decides, who has a socket, a clock and settings. Of responses, from H114 on, see
+# test_framing.py and test_response.py.
+ELSEWHERE = {10, 37, 75, 76, 78, 97, 98, 99, 101, 102, 105, 107, 110, 111, 112}
 
 
 def test_every_rule_about_the_bytes_of_a_request_has_its_test() -> None:

@@ -30,6 +30,10 @@ def poller(request: pytest.FixtureRequest) -> str:
     return name
 
 
+on_one_poller = pytest.mark.parametrize("poller", ["auto"], indirect=True)
+"""For tests that take long and would find the same on each."""
+
+
 class _Log(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from server.applications import PLAIN, Blocks, Environ, answering
-from server.conftest import Connect, Errors, Serve
+from server.conftest import Connect, Errors, Serve, on_one_poller
 from server.wire import Client, Gate, Truncated, get, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.rule("S18")]
@@ -173,6 +173,7 @@ def test_when_the_client_has_gone_and_the_application_writes(
     wait_until(lambda: raised, "write() to raise")
 
 
+@on_one_poller
 def test_when_the_server_ends(serve: Serve, connect: Connect) -> None:
     """With the application still inside a block; it is told as soon as that is made."""
     gate = Gate()

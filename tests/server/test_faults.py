@@ -350,7 +350,7 @@ def test_the_application_raises_anything(
         response = connect(server).exchange(get("/fail"))
         assert response.status == (200 if where == "close" else 500)
         assert other.exchange(get()).content == b"hello"
-    assert len(errors()) == 5
+    wait_until(lambda: len(errors()) == 5, "each is logged")
     assert_answers(server)
 
 

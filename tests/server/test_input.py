@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.applications import Environ, Recorder, echo
-from server.conftest import Connect, Serve
+from server.conftest import Connect, Serve, on_one_poller
 from server.wire import Client, Ending, chunks, get, post, wait_until
 
 pytestmark = pytest.mark.live
@@ -413,6 +413,7 @@ def test_streamed_content_that_does_not_come_in_time_is_refused(
     assert not response.persists
 
 
+@on_one_poller
 def test_each_byte_of_content_gives_the_client_more_time(serve: Serve, connect: Connect) -> None:
     client = connect(serve(echo, body_timeout=0.4))
     pause = threading.Event()

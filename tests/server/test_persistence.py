@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.applications import PLAIN, Environ, Recorder, answering, echo, hello
-from server.conftest import Connect, Serve
+from server.conftest import Connect, Serve, on_one_poller
 from server.wire import Ending, Gate, chunks, get, post, wait_until
 
 pytestmark = pytest.mark.live
@@ -120,6 +120,7 @@ def test_an_idle_connection_is_closed_in_silence(serve: Serve, connect: Connect)
 
 
 @pytest.mark.rule("H111")
+@on_one_poller
 def test_the_idle_time_begins_with_each_response(serve: Serve, connect: Connect) -> None:
     client = connect(serve(hello, keep_alive=0.3))
     pause = threading.Event()
@@ -146,6 +147,7 @@ def test_a_connection_that_never_asks_is_closed_in_silence(serve: Serve, connect
 
 @pytest.mark.rule("H010")
 @pytest.mark.parametrize("before", [0, 1])
+@on_one_poller
 def test_a_head_that_does_not_come_in_time_is_refused(
     serve: Serve, connect: Connect, before: int
 ) -> None:
@@ -160,6 +162,7 @@ def test_a_head_that_does_not_come_in_time_is_refused(
 
 
 @pytest.mark.rule("H010")
+@on_one_poller
 def test_a_head_that_drips_is_refused_all_the_same(serve: Serve, connect: Connect) -> None:
     """Its time counts from its first byte, not from its last."""
     client = connect(serve(hello, header_timeout=0.3))
@@ -183,6 +186,7 @@ def test_a_head_that_drips_in_time_is_answered(serve: Serve, connect: Connect) -
     assert client.response().content == b"hello"
 
 
+@on_one_poller
 def test_a_response_may_take_longer_than_any_timeout(serve: Serve, connect: Connect) -> None:
     """They are for clients, not for applications."""
     gate = Gate()

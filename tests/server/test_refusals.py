@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from server.applications import Recorder, echo
-from server.conftest import Connect, Serve
+from server.conftest import Connect, Serve, on_one_poller
 from server.wire import Ending, chunks, get, post
 
 pytestmark = [pytest.mark.live, pytest.mark.rule("H109")]
@@ -147,6 +147,7 @@ def test_the_client_can_read_it_though_it_is_still_sending(
 
 
 @pytest.mark.rule("H110")
+@on_one_poller
 def test_a_client_that_never_ends_is_ended(serve: Serve, connect: Connect) -> None:
     """After a moment, though it keeps sending."""
     server = serve(echo)

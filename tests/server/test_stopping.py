@@ -13,7 +13,7 @@ import pytest
 
 from quaich import Server
 from server.applications import PLAIN, Environ, Held, answering, echo, hello
-from server.conftest import Connect, Errors, Serve
+from server.conftest import Connect, Errors, Serve, on_one_poller
 from server.wire import Client, Ending, Gate, Truncated, get, post, wait_until
 
 pytestmark = pytest.mark.live
@@ -254,6 +254,7 @@ def test_the_rest_of_what_was_pipelined_is_not_lost_in_silence(
 # --- Cutting off ------------------------------------------------------------------------------
 
 
+@on_one_poller
 def test_what_takes_too_long_is_cut_off_and_counted(serve: Serve, connect: Connect) -> None:
     app = Held()
     server = serve(app, graceful_timeout=0.2)
@@ -276,6 +277,7 @@ def test_what_takes_too_long_is_cut_off_and_counted(serve: Serve, connect: Conne
 
 
 @pytest.mark.rule("S91")
+@on_one_poller
 def test_a_response_that_is_cut_off_does_not_look_whole(
     serve: Serve, connect: Connect, errors: Errors
 ) -> None:
@@ -305,6 +307,7 @@ def test_a_response_that_is_cut_off_does_not_look_whole(
     assert errors() == []
 
 
+@on_one_poller
 def test_whatever_comes_of_a_call_that_was_cut_off(
     serve: Serve, connect: Connect, errors: Errors
 ) -> None:

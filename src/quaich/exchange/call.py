@@ -12,7 +12,7 @@ taken some. What may go out and how it is framed is decided in :mod:`quaich.prot
 """
 
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from quaich.exchange.files import size_left
 from quaich.exchange.log import SafeLogger
@@ -36,6 +36,9 @@ from quaich.util import FileWrapper
 logger = SafeLogger("quaich.error")
 
 _sound_statuses: dict[str, bool] = {}
+
+DRAIN_MAX: Final = 1024 * 1024
+"""Bytes of unread content that a server reads for the sake of the next request (H078)."""
 
 
 class End(Enum):
@@ -241,11 +244,14 @@ class Call:
                 text += "Transfer-Encoding: chunked\r\n"
             if plan.ends_with_connection:
                 self.persists = self.delimited = False
-        if self.body is not None and self.body.awaits_continue and not self.body.ended:
-            # It is too late for 100, and whether the client will send the rest all the same,
-            # nobody knows (H098).
-            self.body.forgo_continue()
-            self.persists = False
+        if self.body is not None and not self.body.ended:
+            if self.body.awaits_continue:
+                # It is too late for 100, and whether the client will send the rest all the
+                # same, nobody knows (H098).
+                self.body.forgo_continue()
+                self.persists = False
+            elif self.body.left > DRAIN_MAX:
+                self.persists = False  # if it is not read by then, that is; but who knows
         if not self.persists:
             text += "Connection: close\r\n"
         elif version == "HTTP/1.0":

@@ -54,6 +54,11 @@ class Input(io.BufferedIOBase):
         """The peer may be waiting for 100 (Continue), which it has not been told."""
         return self._before_reading is not None
 
+    @property
+    def left(self) -> int:
+        """Bytes that surely are still to come: of a chunked body, those of the present chunk."""
+        return self._decoder.wanted
+
     def forgo_continue(self) -> None:
         """The response has begun: 100 (Continue) in the midst of it would break it (H095)."""
         self._before_reading = None

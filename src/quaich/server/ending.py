@@ -15,7 +15,7 @@ from collections import deque
 from time import monotonic
 from typing import Final
 
-from quaich.exchange.call import Call, End, PeerGone
+from quaich.exchange.call import DRAIN_MAX, Call, End, PeerGone
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.errors import ProtocolError
 from quaich.server import refusal
@@ -31,9 +31,6 @@ logger = SafeLogger("quaich.error")
 
 RESUME: Final = 1 << 20
 """In the mask of an event: look at the buffer first, something is in it."""
-
-DRAIN_MAX: Final = 1024 * 1024
-"""Bytes of unread content that are read for the sake of the next request (H078)."""
 
 LINGER: Final = 2.0
 """Seconds for which a connection that is closed over unread bytes is kept, so that the client
@@ -77,7 +74,7 @@ class Ending:
             # Also of one that was given up: what it has of the response may look whole.
             self._connections.reset(connection)
             return False
-        if unread is not None and unread.decoder.wanted > DRAIN_MAX:
+        if unread is not None and unread.left > DRAIN_MAX:
             end = End.CLOSES
         if end is End.PERSISTS:
             connection.then = State.HEAD if unread is None else State.DRAINING
