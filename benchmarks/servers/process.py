@@ -6,6 +6,7 @@ what belongs to that group belongs to the server.
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,6 +17,9 @@ from typing import Final
 
 _START_SECONDS: Final = 30  # within which a server has to listen
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+# Below those that sockets get when they connect: else such a socket could have the port before the
+# server has, even that which looks whether the server listens, and it would be connected to itself.
+_PORTS: Final = range(15000, 32000)
 _PROC: Final = Path("/proc")
 
 
@@ -146,7 +150,11 @@ def core_seconds(cores: Iterable[int]) -> float:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

@@ -1,5 +1,6 @@
 """What the documents show is so: commands, code blocks, outputs, links and tables."""
 
+import ast
 import contextlib
 import doctest
 import http.client
@@ -207,6 +208,20 @@ def test_links_lead_to_files(page: str) -> None:
     path = TOP / page
     targets = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_internals_names_what_there_is() -> None:
+    """Classes with their methods, and files."""
+    text = (TOP / "docs" / "internals.md").read_text("utf-8")
+    sources = list((TOP / "src" / "quaich").rglob("*.py"))
+    there = {path.name for path in sources}
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                there |= {f"{node.name}.{each.name}" for each in node.body if hasattr(each, "name")}
+    named = set(re.findall(r"`([A-Z]\w+\.\w+|[a-z_]+\.py)(?:\(\))?`", text))
+    assert len(named) > 20
+    assert sorted(named - there) == []
 
 
 # --- Code and what it prints ------------------------------------------------------------

@@ -407,6 +407,75 @@ def test_a_producer_that_waits_goes_on_when_the_client_reads(
     assert client.response().content == b"".join(blocks)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_clients_that_wait_for_100_do_not_take_all_threads(
+    serve: Serve, connect: Connect, threads: int
+) -> None:
+    """A few are called for before their content comes; for the others it is gathered."""
+    server = serve(echo, threads=threads)
+    head = get("/", "Expect: 100-continue", "Content-Length: 10", method="POST")
+    clients = [connect(server) for _ in range(3 * threads)]
+    for client in clients:
+        client.send(head)
+        assert client.response().status == 100
+    assert_answers(server)
+    for client in clients:
+        client.send(b"0123456789")
+        assert client.response().content == b"0123456789"
+    assert_answers(server)
+
+
+@pytest.mark.rule("S82")
+@pytest.mark.parametrize("target", ["/block", "/blocks", "/file"])
+def test_what_is_left_of_a_response_holds_no_thread(
+    serve: Serve, connect: Connect, tmp_path: Path, target: str
+) -> None:
+    """The application has given all that it has; so there is nobody to be paused."""
+    content = bytes(range(256)) * 40_000
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    def application(environ: Environ, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", PLAIN)
+        if environ["PATH_INFO"] == "/block":
+            return [content]
+        if environ["PATH_INFO"] == "/blocks":
+            return iter([b"x", content])
+        if environ["PATH_INFO"] == "/file":
+            return FileWrapper(path.open("rb"))
+        return [b"hello"]
+
+    server = serve(application, threads=2)
+    clients = [connect(server, receive_buffer=4096) for _ in range(6)]
+    for client in clients:
+        client.send(get(target))
+    assert_answers(server)
+    whole = content if target != "/blocks" else b"x" + content
+    for client in clients:
+        assert client.response().content == whole
+
+
+def test_a_pipeline_waits_while_its_client_does_not_read(serve: Serve, connect: Connect) -> None:
+    """Nothing is called for the next request until the response before is on its way."""
+    calls = 0
+    content = bytes(range(256)) * 20_000
+
+    def application(environ: Environ, start_response: Any) -> Iterable[bytes]:
+        nonlocal calls
+        calls += environ["PATH_INFO"] == "/big"
+        start_response("200 OK", PLAIN)
+        return [content]
+
+    server = serve(application, threads=2)
+    client = connect(server, receive_buffer=4096)
+    client.send(get("/big") * 10)
+    wait_until(lambda: calls, "the first call")
+    assert_answers(server)
+    assert calls <= 2
+    for _ in range(10):
+        assert client.response().content == content
+
+
 @pytest.mark.parametrize("sent", [70_000, 65_536, 100_000])
 def test_the_end_behind_content_is_seen(serve: Serve, connect: Connect, sent: int) -> None:
     """The end is reported once, with bytes of which one read takes a part only."""

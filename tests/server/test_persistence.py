@@ -122,9 +122,9 @@ def test_an_idle_connection_is_closed_in_silence(serve: Serve, connect: Connect)
 @pytest.mark.rule("H111")
 @on_one_poller
 def test_the_idle_time_begins_with_each_response(serve: Serve, connect: Connect) -> None:
-    client = connect(serve(hello, keep_alive=0.3))
+    client = connect(serve(hello, keep_alive=0.6))
     pause = threading.Event()
-    for _ in range(7):
+    for _ in range(10):
         assert client.exchange(get()).content == b"hello"
         pause.wait(0.1)
     assert client.ending() is Ending.CLEAN

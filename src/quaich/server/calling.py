@@ -22,6 +22,7 @@ from quaich.exchange.call import Call, End
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.http1 import Request
 from quaich.server.connection import Connection, State
+from quaich.server.content import COPY_MAX
 from quaich.server.crew import Crew, Member
 from quaich.server.ending import Ending
 from quaich.server.poller import Poller
@@ -109,9 +110,14 @@ class Calling:
             call.end is End.PERSISTS
             and connection.content is None
             and connection.stream is None
-            and (connection.outbox is None or connection.holding)
         ):
-            return True
+            if connection.outbox is None:
+                return True
+            if connection.holding:
+                if connection.outbox.size <= COPY_MAX:
+                    return True
+                # The client takes no more for now; so the next requests can wait.
+                self._ending.unhold(connection)
         return self._ending.settle(connection, call)
 
     def _enqueue(

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Final
 
 from quaich.exchange.call import PeerGone
+from quaich.protocol.body import LAST_CHUNK
 from quaich.protocol.errors import BodyError
 from quaich.protocol.http1 import Repetition
 from quaich.server.content import COPY_MAX, Content, ContentInput
@@ -114,7 +115,9 @@ class Connection:
     # --- Sending: the Channel of a Call -----------------------------------------------------
 
     def send(self, data: bytes, block: bytes = b"") -> None:
-        """Send both now, or what the peer takes of them; the rest waits in the outbox."""
+        """Send both now, or what the peer takes of them; the rest waits in the outbox. If too
+        much waits there already, whoever produces it waits first: so it never waits with the
+        last block, and what is left then is the loop's (S82)."""
         if self.outbox is None:
             try:
                 if not block:
@@ -140,13 +143,16 @@ class Connection:
             self.outbox = Outbox(self.socket)
             self.outbox.put(memoryview(data)[sent:])
         else:
-            self.outbox.put(data)
+            outbox = self.outbox
+            if outbox.size > self.owner.bodies.response_buffer and data != LAST_CHUNK:
+                self._wait_for_room(outbox)
+            outbox.put(data)
             if block:
-                self.outbox.put(block)
-            if self.holding and self.outbox.size < COPY_MAX:
+                outbox.put(block)
+            if self.holding and outbox.size < COPY_MAX:
                 return
             self.flush()
-        self._after_sending()
+        self._ask_for_room()
 
     def _send_parts(self, data: bytes, block: bytes) -> int:
         return self.socket.sendmsg([data, block])
@@ -161,7 +167,7 @@ class Connection:
             return
         self.outbox = outbox
         self.flush()
-        self._after_sending()
+        self._ask_for_room()
 
     def _send_copy(self, file: Any, offset: int, size: int) -> None:
         file.seek(offset)
@@ -183,31 +189,29 @@ class Connection:
             self.gone = True
             raise
 
-    def _after_sending(self) -> None:
-        """Something is left in the outbox, perhaps: see to it that it is sent, and let whoever
-        produces it wait if there is too much."""
-        outbox = self.outbox
-        if outbox is None or not outbox.size:
-            return
-        self.owner.poller.want_write(self.fd)
+    def _ask_for_room(self) -> None:
+        """If something is left in the outbox, see to it that it is sent."""
+        if self.outbox is not None and self.outbox.size:
+            self.owner.poller.want_write(self.fd)
+
+    def _wait_for_room(self, outbox: Outbox) -> None:
         limit = self.owner.bodies.response_buffer
-        if outbox.size > limit:
-            timeout = self.owner.timeouts.write_timeout
-            try:
-                leads = self.owner.about_to_wait(self)
-                if self.gone:
-                    raise PeerGone("the server has ended")  # see interrupt()
-                if leads:
-                    outbox.wait_for_room(limit, timeout)
-                    return
-                # Nobody else leads, so this thread has to send.
-                while outbox.size > limit:
-                    if not self._wait_for(_WRITABLE, timeout):
-                        outbox.fail(TimeoutError(f"the client has read nothing for {timeout:g} s"))
-                    outbox.flush()
-            except PeerGone:
-                self.gone = True
-                raise
+        timeout = self.owner.timeouts.write_timeout
+        try:
+            leads = self.owner.about_to_wait(self)
+            if self.gone:
+                raise PeerGone("the server has ended")  # see interrupt()
+            if leads:
+                outbox.wait_for_room(limit, timeout)
+                return
+            # Nobody else leads, so this thread has to send.
+            while outbox.size > limit:
+                if not self._wait_for(_WRITABLE, timeout):
+                    outbox.fail(TimeoutError(f"the client has read nothing for {timeout:g} s"))
+                outbox.flush()
+        except PeerGone:
+            self.gone = True
+            raise
 
     def origin_fields(self, has_date: bool, has_server: bool) -> str:
         fields: str = self.owner.clock.fields(has_date, has_server)

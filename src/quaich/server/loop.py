@@ -109,6 +109,11 @@ class Loop:
             keeps_alive=self.timeouts.keep_alive > 0,
         )
         self._next_sweep = 0.0
+        # Connections whose content the application reads from the connection itself, for the
+        # sake of 100 (Continue); some may have ended.
+        self._expecting: set[Connection] = set()
+        threads = settings.concurrency.threads
+        self._expecting_max = min(threads - 1, max(1, threads // 4))
 
     # --- Leading ----------------------------------------------------------------------------
 
@@ -317,7 +322,9 @@ class Loop:
             expects = request.awaits_continue and not data
             # Of chunked content the length is not known (wanted is 0) before all is there, and
             # without CONTENT_LENGTH many frameworks take it that there is none.
-            if self.bodies.stream_body or (expects and decoder.wanted):
+            if self.bodies.stream_body or (
+                expects and decoder.wanted and self._may_hold_a_thread(connection)
+            ):
                 connection.buffer = data
                 connection.stream = environ["wsgi.input"] = ContentInput(
                     decoder,
@@ -337,6 +344,16 @@ class Loop:
         except PeerGone:
             self.connections.close(connection)
             return False
+
+    def _may_hold_a_thread(self, connection: Connection) -> bool:
+        """Whether the application may be called before the content of this request comes. Not
+        for so many clients at once that the slow ones among them could take all threads: the
+        others are told to go on, and their content is gathered."""
+        waiting = self._expecting = {each for each in self._expecting if each.stream is not None}
+        if len(waiting) >= self._expecting_max:
+            return False
+        waiting.add(connection)
+        return True
 
     def _take_content(self, connection: Connection, data: bytes) -> bool:
         """Add to the content; whether it is complete. Raises ProtocolError."""
