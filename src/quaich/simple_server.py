@@ -26,7 +26,6 @@ from platform import python_implementation
 from typing import Any, ClassVar, Final
 
 from quaich import access_log
-from quaich.protocol.variables import HeaderMap, add_fields, target_variables
 from quaich.exchange.input import Input
 from quaich.handlers import SimpleHandler
 from quaich.handlers.streams import DiscardedText
@@ -42,6 +41,7 @@ from quaich.protocol.request import (
     parse_target,
     strip_line_end,
 )
+from quaich.protocol.variables import HeaderMap, add_fields, target_variables
 from quaich.server_handler import ServerHandler as ServerHandler
 from quaich.server_handler import server_version, software_version, sys_version
 from quaich.sockets import drain, linger, make_close_a_reset, socket_of, tls_variables

@@ -170,6 +170,7 @@ TAKEN: list[tuple[str, bytes, dict[str, Any]]] = [
     ("H060", get(b"Content-Length: 5\r\n") + b"hello", {"content": b"hello", "framing": "Length"}),
     ("H061", post(b""), {"framing": "NoneType", "CONTENT_LENGTH": None}),
     ("H061", post(b"Content-Length: 0\r\n"), {"framing": "NoneType", "CONTENT_LENGTH": "0"}),
+    ("H061", post(b"Content-Length: 00\r\n"), {"framing": "NoneType", "CONTENT_LENGTH": "00"}),
     ("H062", post(b"Content-Length: 003\r\n", b"abc"), {"content": b"abc"}),
     ("H065", chunks(b"3\r\nabc\r\n0\r\n\r\n"), {"content": b"abc", "framing": "Chunked"}),
     (

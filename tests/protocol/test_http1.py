@@ -265,6 +265,35 @@ def test_a_connection_is_not_one_client_s() -> None:
             assert together.verdict == behind.verdict
 
 
+def repeated(repetition: Repetition, *heads: bytes) -> int:
+    """How many field lines are in common behind these heads, each of which is read right."""
+    for data in heads:
+        assert parse_head(data, 0, BASE, STRICT_OPTIONS, repetition) == parse(data)
+    return repetition.count
+
+
+def test_what_heads_have_in_common_is_what_all_begin_with() -> None:
+    repetition = Repetition(BASE)
+    assert repeated(repetition, get(b"X: y\r\nZ: 1\r\n")) == 3
+    assert repeated(repetition, get(b"X: y\r\nZ: 2\r\n")) == 2
+    assert repeated(repetition, get(b"X: y\r\n"), get(b"X: y\r\nZ: 1\r\n")) == 2
+    assert repeated(repetition, get(b"Z: 1\r\nX: y\r\n")) == 1
+
+
+def test_where_more_comes_behind_it_again_and_again_it_grows() -> None:
+    repetition = Repetition(BASE)
+    more = get(b"X: y\r\nZ: 1\r\n")
+    assert repeated(repetition, get(), *[more] * (http1._LEAN_MAX - 1)) == 1
+    assert repeated(repetition, more) == 3
+
+
+def test_heads_that_have_nothing_in_common_are_compared_no_more() -> None:
+    repetition = Repetition(BASE)
+    different = [get(b"Host: a\r\n", host=b"X: %d\r\n" % number) for number in range(9)]
+    assert repeated(repetition, *different) == 0
+    assert repeated(repetition, *[get()] * 9) == 0
+
+
 @pytest.mark.rule("H051")
 @pytest.mark.parametrize("fields", [2, 3])
 def test_the_limit_of_fields_counts_what_is_repeated(fields: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.applications import PLAIN, Environ, Recorder, answering, echo, hello
-from server.conftest import Connect, Serve, on_one_poller
+from server.conftest import Connect, Errors, Serve, on_one_poller
 from server.wire import Ending, Gate, chunks, get, post, wait_until
 
 pytestmark = pytest.mark.live
@@ -300,6 +300,32 @@ def test_the_application_can_ask_whether_the_client_is_there(
     gate.open()
     wait_until(lambda: len(answers) == 2, "the application to end")
     assert answers == [False, True]
+
+
+@pytest.mark.rule("H110")
+@pytest.mark.parametrize("fields", [("Connection: close",), ()], ids=["close", ""])
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_what_comes_too_late_does_not_cost_the_last_response(
+    serve: Serve, connect: Connect, errors: Errors, fields: tuple[str, ...], size: int
+) -> None:
+    """Bytes that nobody will read are there when the server closes; so it closes in stages."""
+    reached, gate = Gate(), Gate()
+
+    def app(environ: Environ, start_response: Any) -> list[bytes]:
+        reached.open()
+        gate.wait()
+        if not fields:
+            raise ValueError
+        return hello(environ, start_response)
+
+    client = connect(serve(app))
+    client.send(get("/", *fields))
+    reached.wait()
+    client.send(b"x" * size)
+    gate.open()
+    assert client.response().status == (200 if fields else 500)
+    assert client.ending() is Ending.CLEAN
+    assert len(errors()) == (not fields)
 
 
 # --- Content between requests -----------------------------------------------------------------

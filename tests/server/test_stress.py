@@ -30,8 +30,9 @@ def test_nothing_is_lost(name: str, poller: str) -> None:
     assert report.faults == [], str(report)
 
 
-def test_idle_connections_cost_little() -> None:
-    report = SCENARIOS["idle"](False)
+@pytest.mark.parametrize("name", ["idle", "expecting"])
+def test_nothing_is_lost_whatever_the_poller(name: str) -> None:
+    report = SCENARIOS[name](False)
     assert report.faults == [], str(report)
 
 

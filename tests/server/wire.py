@@ -297,17 +297,5 @@ class Gate:
         assert self._event.wait(PATIENCE), "nobody opened the gate"
 
     @property
-    def wait_for_reset(self) -> None:
-        """Wait, without reading, until the server has reset the connection."""
-        poll = select.poll()
-        poll.register(self.socket, 0)  # errors are reported all the same
-        deadline = monotonic() + PATIENCE
-        while not poll.poll(2000):
-            assert monotonic() < deadline, "the server has not reset the connection"
-            # A reset that comes when the window is closed may be dropped. What is sent to a
-            # connection that is no more is answered with another one.
-            with suppress(OSError):
-                self.socket.send(b"\r\n")
-
     def is_open(self) -> bool:
         return self._event.is_set()

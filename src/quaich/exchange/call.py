@@ -58,8 +58,14 @@ class PeerGone(OSError):
 class Channel(Protocol):
     """Where a response goes. Each method raises :class:`PeerGone` if it cannot go there."""
 
+    is_closing: bool
+    """The connection does not go on after this response, whatever the request says."""
+
     def send(self, data: bytes, block: bytes = b"", /) -> None:
         """Send both, or see to it that they are sent while the caller goes on (S82)."""
+
+    def send_more(self, data: bytes, /) -> None:
+        """As :meth:`send`, for what follows the first block."""
 
     def send_file(self, file: Any, offset: int, size: int, /) -> None:
         """Send ``size`` bytes of an open file, from ``offset`` on."""
@@ -252,7 +258,8 @@ class Call:
                 self.persists = False
             elif self.body.left > DRAIN_MAX:
                 self.persists = False  # if it is not read by then, that is; but who knows
-        if not self.persists:
+        if not self.persists or self.channel.is_closing:
+            self.persists = False
             text += "Connection: close\r\n"
         elif version == "HTTP/1.0":
             text += "Connection: keep-alive\r\n"
@@ -279,7 +286,7 @@ class Call:
             return
         if self._chunked:
             self.content_sent += len(block)
-            self.channel.send(encode_chunk(block))
+            self.channel.send_more(encode_chunk(block))
             return
         if self._left is not None:
             if len(block) > self._left:
@@ -287,7 +294,7 @@ class Call:
             self._left -= len(block)
         if block:
             self.content_sent += len(block)
-            self.channel.send(block)
+            self.channel.send_more(block)
 
     def _cut(self, block: bytes, left: int) -> bytes:
         """What of a block is still within the Content-Length (S73, H131)."""
@@ -300,7 +307,7 @@ class Call:
 
     def _finish(self) -> None:
         if self._chunked:
-            self.channel.send(LAST_CHUNK)
+            self.channel.send_more(LAST_CHUNK)
         elif self._left and not self._silent:
             logger.error(
                 "%s: the application gave %d bytes less than its Content-Length says; the"

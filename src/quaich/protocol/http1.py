@@ -189,8 +189,8 @@ def parse_head(
 
 # The target in origin-form: path and query apart. In the unrolled form of
 # (unreserved / … / pct-encoded)* each octet is looked at once, whatever follows.
-_PATH: Final = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/]"
-_QUERY: Final = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/?]"
+_PATH: Final = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/\[\]]"
+_QUERY: Final = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/?\[\]]"
 _ORIGIN_FORM = re.compile(
     rb"(%(token)b) ((/%(path)b*)(?:\?(%(query)b*(?:%%[0-9A-Fa-f]{2}%(query)b*)*))?) (HTTP/1\.[01])"
     % {b"token": TOKEN.encode(), b"path": _PATH, b"query": _QUERY}
@@ -289,13 +289,18 @@ def _framed(
     ):
         return None
     connection = variables.get("HTTP_CONNECTION")
-    try:
-        decoder = None if length is None else body_decoder(version, [], [length])
-    except ProtocolError:
-        return None
-    if decoder is not None and not decoder.wanted:
-        decoder = None
-    goes_on = persists(version, [] if connection is None else [connection])
+    decoder = None
+    if length is not None and length != "0":
+        try:
+            decoder = body_decoder(version, [], [length])
+        except ProtocolError:
+            return None
+        if not decoder.wanted:
+            decoder = None
+    if version == "HTTP/1.1" and (connection is None or connection == "keep-alive"):
+        goes_on = True  # as persists() would say
+    else:
+        goes_on = persists(version, [] if connection is None else [connection])
     return Request(method, version, goes_on, decoder), variables
 
 

@@ -198,11 +198,10 @@ def _field_fault(name: str, lower: str, value: str) -> Fault | None:
             f"Value of header {name} has characters that ISO-8859-1 cannot encode: {value!r}"
             " (PEP 3333, Unicode Issues)",
         )
-    if lower == "content-length":
-        if parse_decimal(value) is None:
-            return Fault(
-                "A37",
-                AssertionError,
-                f"Content-Length must be a number of bytes, digits only (got {value!r})",
-            )
+    if lower == "content-length" and parse_decimal(value) is None:
+        return Fault(
+            "A37",
+            AssertionError,
+            f"Content-Length must be a number of bytes, digits only (got {value!r})",
+        )
     return None

@@ -106,11 +106,7 @@ class Calling:
             self._learn(me, connection, request, now - started)
         if self._recorder.is_on:
             self._recorder.answered(connection, call, environ, now - started)
-        if (
-            call.end is End.PERSISTS
-            and connection.content is None
-            and connection.stream is None
-        ):
+        if call.end is End.PERSISTS and connection.content is None and connection.stream is None:
             if connection.outbox is None:
                 return True
             if connection.holding:
@@ -178,6 +174,18 @@ class Calling:
         connection.busy = True
         # What was to go out together with this response has waited long enough (S81).
         self._ending.unhold(connection)
+
+    def is_watched(self, connection: Connection) -> bool:
+        """Whether the calling thread answers this connection as the leader, and a watcher
+        looks out for it taking long: then :meth:`overtaken` is called."""
+        leader = self._crew.leader
+        return (
+            leader is not None
+            and leader.current is connection
+            and leader.thread is threading.current_thread()
+            and bool(leader.tenure)
+            and self._crew.watcher is not None
+        )
 
     def about_to_wait(self, connection: Connection) -> bool:
         """The calling thread, which answers this connection, is about to wait for its peer;

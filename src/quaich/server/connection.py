@@ -22,6 +22,8 @@ RECEIVE_MAX: Final = 65536  # bytes for one recv()
 _READABLE: Final = getattr(select, "POLLIN", 1)
 _WRITABLE: Final = getattr(select, "POLLOUT", 4)
 
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
 # Up to here, copying a block behind its head costs less than sending two parts.
 _JOIN_MAX: Final = 32 * 1024
 
@@ -52,6 +54,7 @@ class Connection:
         "fd",
         "gone",
         "holding",
+        "is_closing",
         "listener",
         "mark",
         "outbox",
@@ -91,6 +94,7 @@ class Connection:
         self.outbox: Outbox | None = None
         self.holding = False  # responses are gathered in the outbox for one send
         self.gone = False  # the peer takes no more
+        self.is_closing = False  # the server is stopping: this response is the last
         self.mark = 0  # FLUSHING: bytes taken when the deadline was set; DRAINING: bytes left
         # Of the present request.
         self.request: Any = None  # Request
@@ -146,13 +150,37 @@ class Connection:
             outbox = self.outbox
             if outbox.size > self.owner.bodies.response_buffer and data != LAST_CHUNK:
                 self._wait_for_room(outbox)
-            outbox.put(data)
-            if block:
-                outbox.put(block)
-            if self.holding and outbox.size < COPY_MAX:
-                return
+            # One step, so that nothing is held once holding has ended (see stop_holding).
+            with outbox.lock:
+                outbox.add(data)
+                outbox.add(block)
+                if self.holding and outbox.size < COPY_MAX:
+                    return
             self.flush()
         self._ask_for_room()
+
+    def send_more(self, data: bytes) -> None:
+        """Send a block behind the first. If the leader answers this request, the blocks that
+        follow each other quickly go out together: the watcher sends them if the application
+        takes its time over the next (S82)."""
+        if self.outbox is None and self.owner.is_watched(self):
+            self.outbox = Outbox(self.socket)
+            self.holding = True
+            # If the watcher has come between these lines, it has found nothing to send.
+            if not self.owner.is_watched(self):
+                self.stop_holding()
+        self.send(data)
+
+    def stop_holding(self) -> bool:
+        """Gather no more responses in the outbox; whether some were. They are still to be
+        flushed. Any thread may call this."""
+        outbox = self.outbox
+        if outbox is None or not self.holding:
+            self.holding = False
+            return False
+        with outbox.lock:
+            self.holding = False
+        return True
 
     def _send_parts(self, data: bytes, block: bytes) -> int:
         return self.socket.sendmsg([data, block])
@@ -262,7 +290,7 @@ class Connection:
 
     def send_continue(self) -> None:
         """100 (Continue), when the application first reads and not before (S92, H095)."""
-        self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.send(CONTINUE)
 
     def _wait_for(self, event: int, seconds: float) -> bool:
         """Wait until the socket is readable or writable; whether it is."""

@@ -20,7 +20,7 @@ from quaich.exchange.log import SafeLogger
 from quaich.protocol.errors import ProtocolError
 from quaich.server import refusal
 from quaich.server.clock import Clock
-from quaich.server.connection import RECEIVE_MAX, Connection, State
+from quaich.server.connection import CONTINUE, RECEIVE_MAX, Connection, State
 from quaich.server.outbox import Outbox
 from quaich.server.poller import READ, Poller
 from quaich.server.recording import Recorder
@@ -60,6 +60,7 @@ class Ending:
         """What becomes of a connection after a call; whether its next request may be read."""
         if connection.state is State.CLOSED:
             return False  # the server has ended meanwhile, and cut this off
+        connection.stop_holding()
         connection.drop_content()
         unread, connection.stream = connection.stream, None
         if unread is not None and unread.ended:
@@ -114,9 +115,15 @@ class Ending:
 
     def unhold(self, connection: Connection) -> None:
         """Send the responses that were gathered, before something that may take long."""
-        if connection.holding:
-            connection.holding = False
+        if connection.stop_holding():
             self.push(connection)
+
+    def send_continue(self, connection: Connection) -> None:
+        """100 (Continue), for content that the loop gathers. Never waits."""
+        connection.stop_holding()
+        connection.outbox = connection.outbox or Outbox(connection.socket)
+        connection.outbox.put(CONTINUE)
+        self.push(connection)
 
     def push(self, connection: Connection) -> None:
         """Send what is left of the responses before, while the next request comes."""
@@ -128,7 +135,7 @@ class Ending:
 
     def release(self, connection: Connection) -> None:
         """Send the responses that were gathered; there are no more of them."""
-        connection.holding = False
+        connection.stop_holding()
         connection.then = State.HEAD
         connection.state = State.FLUSHING
         self.flush(connection)
@@ -136,6 +143,8 @@ class Ending:
     def end(self, connection: Connection, linger: bool) -> None:
         """Close a connection whose last response has been sent; with ``linger``, once the
         client has had a chance to read it (H110)."""
+        # Closing over bytes that nobody has read is a reset.
+        linger = linger or connection.has_unread()
         if linger:
             try:
                 connection.socket.shutdown(socket.SHUT_WR)
@@ -170,7 +179,7 @@ class Ending:
 
     def _send_last(self, connection: Connection, response: bytes, linger: bool) -> None:
         connection.then = State.LINGERING if linger else State.CLOSED
-        connection.holding = False
+        connection.stop_holding()
         # Not send(), which may make its caller wait for the client.
         connection.outbox = connection.outbox or Outbox(connection.socket)
         connection.outbox.put(response)

@@ -14,12 +14,13 @@ something came for it (``pending``). All others belong to the leader.
 
 import threading
 from collections import deque
+from io import BytesIO
 from time import monotonic
 from typing import Any, Final
 
 from quaich.exchange.call import PeerGone
 from quaich.exchange.log import SafeLogger
-from quaich.protocol.body import ChunkLimits
+from quaich.protocol.body import ChunkLimits, Length
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
 from quaich.server.accepting import Acceptor, Listener
@@ -66,6 +67,10 @@ class Loop:
         self.timeouts = settings.timeouts
         self.clock = Clock(software)
         self._limit = limits.limit_request_body
+        # Content that may be taken as it is, if it is there.
+        self._small = 0 if self.bodies.stream_body else self.bodies.body_buffer
+        if self._limit:
+            self._small = min(self._small, self._limit)
         self._options = HeadOptions(
             HeadLimits(
                 request_line=limits.limit_request_line,
@@ -318,6 +323,12 @@ class Loop:
         decoder: Any = request.decoder
         data = connection.buffer[connection.start :]
         connection.buffer, connection.start = b"", 0
+        size = decoder.wanted
+        if 0 < size <= len(data) and size <= self._small and type(decoder) is Length:
+            # All of it came with the head: most forms, and calls of an API.
+            environ["wsgi.input"] = BytesIO(data if size == len(data) else data[:size])
+            connection.buffer = data[size:]
+            return True
         try:
             expects = request.awaits_continue and not data
             # Of chunked content the length is not known (wanted is 0) before all is there, and
@@ -336,7 +347,7 @@ class Loop:
             connection.environ = environ
             connection.content = Content(decoder, self.bodies.body_buffer, self._limit)
             if expects:
-                connection.send_continue()
+                self._ending.send_continue(connection)
             return self._take_content(connection, data)
         except ProtocolError as error:
             self._ending.refuse(connection, error, head_only=request.method == "HEAD")
@@ -404,6 +415,8 @@ class Loop:
                 self._requests(connection, me, *connection.take_buffer())
             else:
                 connection.deadline = self._calling.mark + self.timeouts.keep_alive
+                if connection.holding:
+                    self._ending.release(connection)
 
     # --- What the crew and the connections ask -------------------------------------------------
 
@@ -414,6 +427,10 @@ class Loop:
     def overtaken(self, connection: Connection) -> None:
         """The thread that answers this connection leads no more (under the crew's mutex)."""
         self._calling.overtaken(connection)
+
+    def is_watched(self, connection: Connection) -> bool:
+        """As :meth:`Calling.is_watched`."""
+        return self._calling.is_watched(connection)
 
     def about_to_wait(self, connection: Connection) -> bool:
         """As :meth:`Calling.about_to_wait`."""
@@ -449,6 +466,8 @@ class Loop:
         when none is left. Any thread may call this, and a signal handler."""
         self._calling.keeps_alive = False
         self.stopping = self._calling.stopping = True
+        for connection in list(self.connections.by_fd.values()):
+            connection.is_closing = True
         self.poller.wake()
 
     def _stop(self) -> None:

@@ -76,9 +76,12 @@ class Outbox:
 
     def put(self, data: Any) -> None:
         """Add bytes."""
-        if not data:
-            return  # the peer would never take them
         with self.lock:
+            self.add(data)
+
+    def add(self, data: Any) -> None:
+        """As :meth:`put`, for a caller that holds the lock."""
+        if data:  # the peer would never take an empty part
             self._parts.append(data)
             self.size += len(data)
 

@@ -149,7 +149,7 @@ class Server:
                 loop.crew.finish()
                 loop.poller.wake()
                 # A thread that is inside the application cannot be ended; it is a daemon.
-                loop.crew.join(1.0)
+                loop.crew.join(0.1 if cut_off else 1.0)
             loop.abandon()
             return cut_off
 
