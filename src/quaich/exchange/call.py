@@ -11,6 +11,7 @@ Knows no socket: a :class:`Channel` takes the bytes, and may hold its caller unt
 taken some. What may go out and how it is framed is decided in :mod:`quaich.protocol`.
 """
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import Any, Final, Protocol
 
@@ -57,6 +58,9 @@ class PeerGone(OSError):
 
 class Channel(Protocol):
     """Where a response goes. Each method raises :class:`PeerGone` if it cannot go there."""
+
+    gone: bool
+    """The peer takes no more."""
 
     is_closing: bool
     """The connection does not go on after this response, whatever the request says."""
@@ -322,12 +326,13 @@ class Call:
     # --- Failure ----------------------------------------------------------------------------
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, PeerGone) or getattr(self.channel, "gone", False):
+        errors = list(_with_origins(error))
+        if any(isinstance(each, PeerGone) for each in errors):
             logger.debug("%s: the client has gone", self.channel)
             self.end = End.GONE
             return
         fault = self.body.fault if self.body is not None else None
-        if fault is not None and _comes_from(error, fault):
+        if fault is not None and any(each is fault for each in errors):
             # The peer's content is at fault, not the application that reads it.
             logger.debug("%s: the request's content cannot be read: %s", self.channel, fault)
             self.refusal = fault if isinstance(fault, ProtocolError) else None
@@ -336,7 +341,9 @@ class Call:
             logger.error("%s: the application failed", self.channel, exc_info=error)
             self.refusal = None
             self.end = End.REFUSED
-        if self.head_sent:
+        if self.channel.gone:
+            self.end = End.GONE
+        elif self.head_sent:
             self.end = End.ABORTED
 
 
@@ -346,12 +353,11 @@ def _without_length(section: FieldSection) -> str:
     )
 
 
-def _comes_from(error: BaseException | None, fault: BaseException) -> bool:
-    """Whether ``error`` is ``fault`` or was raised while it was handled."""
+def _with_origins(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those while whose handling it was raised: frameworks have errors of their
+    own for ours."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if error is fault:
-            return True
+        yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return False

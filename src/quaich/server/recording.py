@@ -6,6 +6,7 @@ from time import time
 
 from quaich.exchange.call import Call, End
 from quaich.protocol.errors import ProtocolError
+from quaich.protocol.http1 import Request
 from quaich.server.access_format import Entry, user_of
 from quaich.server.access_log import AccessLog
 from quaich.server.connection import Connection
@@ -33,15 +34,16 @@ class Recorder:
         if call.end is End.REFUSED:
             status = "500" if call.refusal is None else str(call.refusal.status)
         headers = [] if call.section is None else call.section[0]
-        self._write(connection, status, headers, environ, call.content_sent, seconds)
+        self._write(connection, call.request, status, headers, environ, call.content_sent, seconds)
 
     def refused(self, connection: Connection, error: ProtocolError) -> None:
         """A request was refused before the application could be called."""
-        self._write(connection, str(error.status), [], {}, 0, 0.0)
+        self._write(connection, connection.request, str(error.status), [], {}, 0, 0.0)
 
     def _write(
         self,
         connection: Connection,
+        request: Request | None,
         status: str | None,
         headers: list[tuple[str, str]],
         environ: WSGIEnvironment,
@@ -50,7 +52,7 @@ class Recorder:
     ) -> None:
         if self._log is None:
             return
-        request, peer = connection.request, connection.peer
+        peer = connection.peer
         self._log.write(
             Entry(
                 remote_addr=str(peer[0]) if isinstance(peer, tuple) else "",
