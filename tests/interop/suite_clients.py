@@ -78,11 +78,11 @@ def test_httpx_many_at_once(served: Served) -> None:
 
     async def ask(client: httpx.AsyncClient, number: int) -> bool:
         if number % 3 == 0:
-            content = (await client.get(f"/stream?size={number * 1013}")).content
+            content: bytes = (await client.get(f"/stream?size={number * 1013}")).content
             return content == pattern(number * 1013)
         if number % 3 == 1:
-            content = (await client.get("/file")).content
-            return content == DATA
+            file: bytes = (await client.get("/file")).content
+            return file == DATA
         return is_all((await client.post("/echo", content=pieces_in_turn())).json())
 
     async def main() -> list[bool]:
