@@ -254,8 +254,13 @@ def test_main_runs_compiled_code(
     )
 
 
-def test_main_runs_a_module_of_wsgiref() -> None:
+def test_main_runs_a_module_of_wsgiref(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has nothing to run, but must be found under its other name."""
+    # Where our plugin is installed, pytest imports our modules by a loader of its own, which
+    # has nothing that runpy could run.
+    hooks = [hook for hook in sys.meta_path if not hasattr(hook, "_should_rewrite")]
+    monkeypatch.setattr(sys, "meta_path", hooks)
+    monkeypatch.delitem(sys.modules, "quaich.util", raising=False)
     assert dropin.main(["-m", "wsgiref.util"]) == 0
     ran = sys.modules["__main__"]
     assert ran.__package__ == "wsgiref"

@@ -163,7 +163,6 @@ def test_a_request_under_way_gets_its_response(command: Any) -> None:
         assert '"GET /slow HTTP/1.1" 200 2 ' in out
 
 
-@pytest.mark.xfail(strict=False, reason="the head is that of a connection which goes on")
 @pytest.mark.usefixtures("slow")
 def test_a_response_after_the_signal_says_that_the_connection_ends(command: Any) -> None:
     """Or the client would send its next request into the close."""

@@ -21,12 +21,20 @@ _LISTENING = re.compile(r"Listening on http://(127\.0\.0\.1):([0-9]+)")
 
 class Served:
     """A server that runs. ``said``: its lines on stderr, but that of its address.
-    ``is_streamed``: the application reads the content itself."""
+    ``is_streamed``: the application reads the content itself. ``has_one_thread``: a client that
+    waits for 100 is not given the only thread, so it gets its 100 before the application is
+    called."""
 
     def __init__(
-        self, process: subprocess.Popen[str], access_log: Path | None, *, is_streamed: bool
+        self,
+        process: subprocess.Popen[str],
+        access_log: Path | None,
+        *,
+        is_streamed: bool,
+        has_one_thread: bool,
     ) -> None:
         self.is_streamed = is_streamed
+        self.has_one_thread = has_one_thread
         self._process = process
         self._access_log = access_log
         self.said: list[str] = []
@@ -97,7 +105,12 @@ def running(arguments: list[str], access_log: Path | None = None) -> Iterator[Se
         text=True,
     ) as process:
         try:
-            served = Served(process, access_log, is_streamed="--stream-body" in arguments)
+            served = Served(
+                process,
+                access_log,
+                is_streamed="--stream-body" in arguments,
+                has_one_thread="--threads 1" in " ".join(arguments),
+            )
             yield served
             served.stop()
         finally:

@@ -120,8 +120,9 @@ def test_refused_instead_of_100(curl: Curl, file: Path) -> None:
     """The content is not sent at all."""
     outcome = curl("-H", "Expect: 100-continue", "-T", str(file), url="/refuse")
     assert (outcome.out, statuses(outcome)) == (b"no\n", [403])
-    assert outcome.told[0]["size_upload"] == 0
-    assert "100 Continue" not in outcome.err
+    if not curl.served.has_one_thread:
+        assert outcome.told[0]["size_upload"] == 0
+        assert "100 Continue" not in outcome.err
 
 
 @pytest.mark.parametrize("expect", ["100-continue", ""])
