@@ -15,7 +15,7 @@ from protocol.wire import cut, singly
 from quaich.protocol import http1
 from quaich.protocol.body import ChunkLimits, encode_chunk
 from quaich.protocol.errors import ProtocolError
-from quaich.protocol.http1 import HeadLimits, HeadOptions, parse_head
+from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
 from quaich.protocol.memo import ENTRIES_MAX, ENTRY_MAX
 from quaich.protocol.request import Leniency
 
@@ -234,7 +234,7 @@ def test_a_head_that_is_built_comes_back(
         assert head is not None
         end, request, variables = head
         assert end == len(data)
-        assert request == (method, version, minor > 0, None, False)
+        assert request == Request(method, version, minor > 0)
         octets = bytes(decoded(path.encode()))
         assert variables == BASE | expected | {
             "REQUEST_METHOD": method,

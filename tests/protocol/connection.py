@@ -4,6 +4,7 @@ Shared with the harnesses in ``fuzz/``.
 """
 
 from collections.abc import Iterable
+from dataclasses import astuple, replace
 from typing import Any, Final, NamedTuple
 
 from quaich.protocol.body import Chunked, Decoder
@@ -174,8 +175,8 @@ def verdict_on(data: bytes, options: HeadOptions, start: int = 0, parse: Any = p
 def _described(request: Request) -> tuple[Any, ...]:
     decoder = request.decoder
     if decoder is None:
-        return request
-    return (*request._replace(decoder=None), type(decoder), decoder.wanted, decoder.done)
+        return astuple(request)
+    return (*astuple(replace(request, decoder=None)), type(decoder), decoder.wanted, decoder.done)
 
 
 # --- Requests to be read ----------------------------------------------------------------------

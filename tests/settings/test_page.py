@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from quaich.settings import TABLE
 from quaich.settings.page import format_page
 

@@ -52,6 +52,10 @@ class End(Enum):
     REFUSED = "nothing has been sent; Call.refusal says what is to be"
 
 
+# A member of an Enum, looked up by its class, costs as much as a call.
+_PERSISTS: Final = End.PERSISTS
+
+
 class PeerGone(OSError):
     """The peer takes no more bytes: it has gone, or was given up."""
 
@@ -321,7 +325,7 @@ class Call:
             )
             self.end = End.ABORTED
             return
-        self.end = End.PERSISTS if self.persists else End.CLOSES
+        self.end = _PERSISTS if self.persists else End.CLOSES
 
     # --- Failure ----------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ _HAND_OVER: Final = 0.1
 """Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
 to be deposed now and then."""
 
+_PERSISTS: Final = End.PERSISTS
+
 Job = tuple[Connection, Request, WSGIEnvironment]
 
 
@@ -106,7 +108,7 @@ class Calling:
             self._learn(me, connection, request, now - started)
         if self._recorder.is_on:
             self._recorder.answered(connection, call, environ, now - started)
-        if call.end is End.PERSISTS and connection.content is None and connection.stream is None:
+        if call.end is _PERSISTS and connection.content is None and connection.stream is None:
             if connection.outbox is None:
                 return True
             if connection.holding:

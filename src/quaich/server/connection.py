@@ -6,6 +6,7 @@ thread that answers its request. Only :attr:`Connection.outbox` is used by both,
 
 import select
 import socket
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
@@ -57,6 +58,7 @@ class Connection:
         "is_closing",
         "listener",
         "mark",
+        "origin_fields",
         "outbox",
         "owner",
         "peer",
@@ -81,6 +83,7 @@ class Connection:
         self.listener = listener
         self.receive = connection.recv
         self._send = connection.send
+        self.origin_fields: Callable[[bool, bool], str] = owner.origin_fields
         self.base: WSGIEnvironment | None = None  # made with the first request
         self.repetition: Repetition | None = None  # with the same
         # What it is doing. Under the mutex of the crew: busy, and pending while busy.
@@ -240,10 +243,6 @@ class Connection:
         except PeerGone:
             self.gone = True
             raise
-
-    def origin_fields(self, has_date: bool, has_server: bool) -> str:
-        fields: str = self.owner.clock.fields(has_date, has_server)
-        return fields
 
     def first_environ(self) -> WSGIEnvironment:
         """The variables that all requests of this connection have in common."""

@@ -66,6 +66,8 @@ class Loop:
         self.bodies = settings.bodies
         self.timeouts = settings.timeouts
         self.clock = Clock(software)
+        self.origin_fields = self.clock.fields
+        self._keep_alive = self.timeouts.keep_alive
         self._limit = limits.limit_request_body
         # Content that may be taken as it is, if it is there.
         self._small = 0 if self.bodies.stream_body else self.bodies.body_buffer
@@ -302,7 +304,7 @@ class Loop:
             if not self._calling.dispatch(connection, request, environ, me):
                 return
             if not connection.buffer:
-                connection.deadline = self._calling.mark + self.timeouts.keep_alive
+                connection.deadline = self._calling.mark + self._keep_alive
                 if connection.holding:
                     self._ending.release(connection)
                 return
@@ -414,7 +416,7 @@ class Loop:
             if connection.buffer:
                 self._requests(connection, me, *connection.take_buffer())
             else:
-                connection.deadline = self._calling.mark + self.timeouts.keep_alive
+                connection.deadline = self._calling.mark + self._keep_alive
                 if connection.holding:
                     self._ending.release(connection)
 
