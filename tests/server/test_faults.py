@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -557,7 +558,8 @@ def test_a_connection_with_an_unread_request_is_not_expendable() -> None:
     try:
         for number, (ours, _) in enumerate(pairs):
             ours.setblocking(False)
-            connection = Connection(ours, "", None, None)
+            owner = SimpleNamespace(origin_fields=None)  # nothing is sent
+            connection = Connection(ours, "", owner, None)
             connection.deadline = number
             connections.add(connection)
         pairs[0][1].sendall(b"G")

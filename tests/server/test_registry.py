@@ -16,6 +16,9 @@ from quaich.settings import Timeouts
 
 TIMEOUTS = Timeouts(keep_alive=75.0, header_timeout=30.0)
 
+# What a connection asks of the loop when it is made.
+OWNER = SimpleNamespace(origin_fields=lambda has_date, has_server: "")
+
 
 class Made:
     """A registry, and connections in it."""
@@ -34,7 +37,7 @@ class Made:
         theirs.settimeout(10)
         self._stack.callback(theirs.close)
         self._stack.callback(ours.close)
-        made = Connection(ours, ("127.0.0.1", 1), SimpleNamespace(), SimpleNamespace(environ={}))
+        made = Connection(ours, ("127.0.0.1", 1), OWNER, SimpleNamespace(environ={}))
         made.deadline = deadline
         if served:
             made.request = object()
@@ -78,7 +81,7 @@ def test_a_reset_is_no_clean_end() -> None:
         accepted, peer = listening.accept()
         waiter = open_poller()
         registry = Connections(waiter, TIMEOUTS)
-        connection = Connection(accepted, peer, SimpleNamespace(), SimpleNamespace(environ={}))
+        connection = Connection(accepted, peer, OWNER, SimpleNamespace(environ={}))
         registry.add(connection)
         registry.reset(connection)
         with pytest.raises(ConnectionResetError):

@@ -40,7 +40,7 @@ logger = SafeLogger("quaich.error")
 TICK: Final = 0.002
 """Seconds after which a watcher finds a call slow, at most twice that."""
 
-SHORT_TICK: Final = 0.00025
+SHORT_TICK: Final = 0.0001
 """The same while some route is known to be slow at times: each such call keeps all others
 waiting for a tick."""
 
