@@ -6,7 +6,7 @@ import zlib
 from fuzz.harness import pieces, run
 from protocol.connection import BASE, Refusal, verdict_on
 from protocol.corpora import all_requests
-from quaich.protocol import http1
+from quaich.protocol import http1, recognition
 from quaich.protocol.http1 import HeadLimits, HeadOptions
 from quaich.protocol.request import Leniency
 
@@ -32,7 +32,7 @@ OPTIONS = [
     HeadOptions(HeadLimits(request_line=24, fields=3, field_size=20, head=64)),
     HeadOptions(HeadLimits(request_line=64, fields=9, field_size=30, head=48)),
 ]
-MEMOS = [http1._known_lines, http1._known_names, http1._plain_requests]
+MEMOS = [recognition._known_lines, recognition._known_names, recognition._plain_requests]
 
 
 def check(data: bytes) -> None:
@@ -70,8 +70,8 @@ def in_blocks(data: bytes, options: HeadOptions) -> object:
 def with_known_names(data: bytes, options: HeadOptions) -> object:
     """The verdict when each line, and what is in front of its colon, is a name that is known."""
     for line in data.split(b"\r\n"):
-        http1._learn(line + b": x")
-        http1._learn(line.partition(b":")[0].strip() + b": x")
+        recognition._learn(line + b": x")
+        recognition._learn(line.partition(b":")[0].strip() + b": x")
     return verdict_on(data, options)
 
 

@@ -12,7 +12,7 @@ from properties.strategies import any_bodies, any_lines, chunked_bodies, sizes
 from protocol.connection import BASE, STRICT_OPTIONS, read_connection, verdict_on
 from protocol.corpora import RECORDS, all_requests
 from protocol.wire import cut, singly
-from quaich.protocol import http1
+from quaich.protocol import http1, recognition
 from quaich.protocol.body import ChunkLimits, encode_chunk
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
@@ -297,7 +297,11 @@ def test_what_heads_have_in_common_changes_nothing(
     assert read_connection([data], chosen) == expected
 
 
-MEMOS: list[dict[Any, Any]] = [http1._known_lines, http1._known_names, http1._plain_requests]
+MEMOS: list[dict[Any, Any]] = [
+    recognition._known_lines,
+    recognition._known_names,
+    recognition._plain_requests,
+]
 
 
 def by_every_rule(data: bytes, chosen: HeadOptions) -> Any:
@@ -315,8 +319,8 @@ def test_what_is_known_is_what_every_rule_says(data: bytes, chosen: HeadOptions)
     assert verdict_on(data, chosen) == expected
     # Each line is a name that is known, and so is each name.
     for line in data.split(b"\r\n"):
-        http1._learn(line + b": x")
-        http1._learn(line.partition(b":")[0].strip() + b": x")
+        recognition._learn(line + b": x")
+        recognition._learn(line.partition(b":")[0].strip() + b": x")
     assert verdict_on(data, chosen) == expected
 
 
@@ -364,6 +368,6 @@ def test_the_memos_are_bounded_and_hold_no_credentials(data: bytes, secret: str)
     for memo in MEMOS:
         assert len(memo) <= ENTRIES_MAX
         assert all(len(key) <= ENTRY_MAX for key in memo)
-    names = {line.partition(b":")[0].lower() for line in http1._known_lines}
+    names = {line.partition(b":")[0].lower() for line in recognition._known_lines}
     assert not names & {b"cookie", b"authorization", b"proxy-authorization"}
     assert not any("s3cret" in repr(memo) for memo in MEMOS)

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.connection import BASE, HOST, STRICT_OPTIONS, chunks, get, post, read_connection
 from protocol.wire import refusal, singly
-from quaich.protocol import http1
+from quaich.protocol import recognition
 from quaich.protocol.body import Chunked, ChunkLimits, Length
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import (
@@ -14,7 +14,6 @@ from quaich.protocol.http1 import (
     HeadLimits,
     HeadOptions,
     Repetition,
-    Request,
     parse_head,
 )
 from quaich.protocol.memo import ENTRIES_MAX, ENTRY_MAX
@@ -222,14 +221,6 @@ def test_no_request_changes_another(proxy: bytes) -> None:
     assert second[1].decoder.wanted == 5
 
 
-@pytest.mark.rule("H127")
-@pytest.mark.parametrize(
-    ("version", "expected"), [("HTTP/1.1", True), ("HTTP/1.2", True), ("HTTP/1.0", False)]
-)
-def test_who_may_be_sent_chunks(version: str, expected: bool) -> None:
-    assert Request("GET", version, True).may_chunk is expected
-
-
 def test_a_decoder_is_new_for_each_request() -> None:
     data = chunks(b"")
     decoders = [parse(data)[1].decoder for _ in range(2)]
@@ -283,8 +274,9 @@ def test_what_heads_have_in_common_is_what_all_begin_with() -> None:
 def test_where_more_comes_behind_it_again_and_again_it_grows() -> None:
     repetition = Repetition(BASE)
     more = get(b"X: y\r\nZ: 1\r\n")
-    assert repeated(repetition, get(), *[more] * (http1._LEAN_MAX - 1)) == 1
-    assert repeated(repetition, more) == 3
+    others = [more.replace(b"/", b"/%d" % number, 1) for number in range(recognition._LEAN_MAX)]
+    assert repeated(repetition, get(), *others[1:]) == 1
+    assert repeated(repetition, others[0]) == 3
 
 
 def test_heads_that_have_nothing_in_common_are_compared_no_more() -> None:
@@ -292,6 +284,35 @@ def test_heads_that_have_nothing_in_common_are_compared_no_more() -> None:
     different = [get(b"Host: a\r\n", host=b"X: %d\r\n" % number) for number in range(9)]
     assert repeated(repetition, *different) == 0
     assert repeated(repetition, *[get()] * 9) == 0
+
+
+@pytest.mark.rule("S09")
+def test_a_head_that_comes_again_whole_is_read_as_the_first_time() -> None:
+    repetition = Repetition(BASE)
+    data = get(b"X: y\r\n")
+    for _ in range(5):
+        parsed = parse_head(data, 0, BASE, STRICT_OPTIONS, repetition)
+        assert parsed == parse(data)
+        parsed[2].clear()  # the application may do that, and the next must not see it
+    assert repetition.head == data
+    other = get(b"X: z\r\n")
+    assert repeated(repetition, other, data, data + other, other) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        get(b"Cookie: secret\r\n"),
+        get(b"Authorization: secret\r\n"),
+        get(b"X: " + b"y" * ENTRY_MAX + b"\r\n"),
+        post(b"Content-Length: 0\r\n"),
+        get(b"Connection: close\r\n"),
+    ],
+)
+def test_a_whole_head_is_not_kept_if(data: bytes) -> None:
+    repetition = Repetition(BASE)
+    repeated(repetition, *[data] * 4)
+    assert not repetition.head
 
 
 @pytest.mark.rule("H051")
@@ -304,7 +325,11 @@ def test_the_limit_of_fields_counts_what_is_repeated(fields: int) -> None:
 
 # --- What is remembered ----------------------------------------------------------------------
 
-MEMOS: list[dict[Any, Any]] = [http1._known_lines, http1._known_names, http1._plain_requests]
+MEMOS: list[dict[Any, Any]] = [
+    recognition._known_lines,
+    recognition._known_names,
+    recognition._plain_requests,
+]
 
 
 @pytest.fixture
@@ -320,7 +345,7 @@ def test_nothing_that_says_who_somebody_is(name: str, write: Any) -> None:
     data = get(f"{write(name)}: secret\r\nX: y\r\n".encode())
     for _ in range(3):
         assert "secret" in parse(data)[2].values()
-    assert http1._known_lines.keys() == {b"Host: a", b"X: y"}
+    assert recognition._known_lines.keys() == {b"Host: a", b"X: y"}
     assert not any("secret" in repr(memo) for memo in MEMOS)
 
 
@@ -332,8 +357,8 @@ def test_nothing_that_is_refused_and_nothing_long() -> None:
         except ProtocolError:
             pass
     parse(get(b"X: " + b"y" * ENTRY_MAX + b"\r\n" + b"Y" * (ENTRY_MAX + 1) + b": y\r\n"))
-    assert http1._known_lines.keys() == {b"Host: a"}
-    assert http1._known_names.keys() <= {b"Host", b"X"}
+    assert recognition._known_lines.keys() == {b"Host: a"}
+    assert recognition._known_names.keys() <= {b"Host", b"X"}
 
 
 @pytest.mark.rule("H043")

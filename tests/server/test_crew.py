@@ -53,6 +53,7 @@ class Work:
         self.leading = self.calling = self.most_leading = self.most_calling = 0
         self.overtaken_calls: list[Any] = []
         self.hands_over = False
+        self.mark = 0.0
 
     def lead(self, me: Member) -> None:
         with self.counts:
@@ -79,6 +80,7 @@ class Work:
             assert self.crew.step_down(me)
             self.do(me, job)
             return
+        self.mark = monotonic()
         me.calls += 1
         me.tenure.append(None)
         if self.crew.watcher is None:

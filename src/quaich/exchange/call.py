@@ -26,11 +26,11 @@ from quaich.exchange.response import (
     close_result,
 )
 from quaich.protocol.body import LAST_CHUNK, encode_chunk
-from quaich.protocol.errors import ProtocolError
+from quaich.protocol.errors import Fault, ProtocolError
 from quaich.protocol.framing import implied_length, known_total, plan_response
 from quaich.protocol.http1 import Request
 from quaich.protocol.memo import ENTRY_MAX, remember
-from quaich.protocol.response import FieldSection
+from quaich.protocol.response import FieldSection, checked_section
 from quaich.types import WSGIApplication, WSGIEnvironment
 from quaich.util import FileWrapper
 
@@ -134,7 +134,10 @@ class Call:
             check_status(status)
             if len(status) <= ENTRY_MAX:
                 remember(_sound_statuses, status, True)
-        self.section = check_headers(headers)
+        section = checked_section(headers) if type(headers) is list else None
+        if section is None or isinstance(section, Fault) or len(section[0]) != len(headers):
+            section = check_headers(headers)  # raises, or says what it drops
+        self.section = section
         self.status = status
         return self.write
 
@@ -160,8 +163,9 @@ class Call:
                 block = result[0]  # most responses
                 if type(block) is not bytes:
                     check_block(block)
-                self._begin(block, len(block))
-                self._finish()
+                if not self._answer(block):
+                    self._begin(block, len(block))
+                    self._finish()
             else:
                 self._send_result(result)
         except BaseException as error:  # also SystemExit: the server is not to end for it
@@ -206,18 +210,46 @@ class Call:
         if self._silent or not size:
             self._finish()
             return True
-        if self._chunked:
-            self.channel.send(b"%x\r\n" % size)
         self.channel.send_file(file, file.tell(), size)
         self.content_sent += size
         if self._left is not None:
             self._left -= size
-        if self._chunked:
-            self.channel.send(b"\r\n")
         self._finish()
         return True
 
     # --- What goes out --------------------------------------------------------------------
+
+    def _answer(self, block: bytes) -> bool:
+        """Send head and content at once, if nothing about them is unusual: as :meth:`_begin`
+        and the rules that it asks say of most responses. Whether that was so."""
+        section, request, channel = self.section, self.request, self.channel
+        size = len(block)
+        if (
+            section is None
+            or not size
+            or not self.persists
+            or self.body is not None
+            or channel.is_closing
+            or request.method == "HEAD"
+            or request.version != "HTTP/1.1"
+            or self.status[:3] != "200"
+        ):
+            return False
+        _, length, has_date, has_server, text = section
+        if length is None:
+            text += f"Content-Length: {size}\r\n"
+        elif length != str(size):
+            return False
+        self.head_sent = True
+        self.content_sent = size
+        self._left, self._chunked, self._silent = 0, False, False
+        channel.send(
+            f"HTTP/1.1 {self.status}\r\n{text}"
+            f"{channel.origin_fields(has_date, has_server)}\r\n".encode("latin-1"),
+            block,
+        )
+        self.end = _PERSISTS
+        return True
 
     def _begin(self, block: bytes, total: int | None) -> None:
         """Send the head, with the first block. ``total``: bytes of the whole content, if
@@ -233,31 +265,19 @@ class Call:
         code = status[:3]
         request = self.request
         method, version = request.method, request.version
-        chunked = silent = False
-        if (
-            total
-            and code == "200"
-            and method != "HEAD"
-            and (length is None or length == str(total))
-        ):
-            # As the rules below say, without asking each: most responses are this.
-            left: int | None = total
-            if length is None:
-                text += f"Content-Length: {total}\r\n"
-        else:
-            if length is None or code == "205":
-                implied = implied_length(method, code, total)
-                if implied is not None:
-                    text = _without_length(section) + f"Content-Length: {implied}\r\n"
-                    length = str(implied)
-            plan = plan_response(method, code, length, version >= "HTTP/1.1")
-            if plan.drop_length and length is not None:
-                text = _without_length(section)
-            left, chunked, silent = plan.length, plan.chunked, not plan.has_body
-            if chunked:
-                text += "Transfer-Encoding: chunked\r\n"
-            if plan.ends_with_connection:
-                self.persists = self.delimited = False
+        if length is None or code == "205":
+            implied = implied_length(method, code, total)
+            if implied is not None:
+                text = _without_length(section) + f"Content-Length: {implied}\r\n"
+                length = str(implied)
+        plan = plan_response(method, code, length, version >= "HTTP/1.1")
+        if plan.drop_length and length is not None:
+            text = _without_length(section)
+        left, chunked, silent = plan.length, plan.chunked, not plan.has_body
+        if chunked:
+            text += "Transfer-Encoding: chunked\r\n"
+        if plan.ends_with_connection:
+            self.persists = self.delimited = False
         if self.body is not None and not self.body.ended:
             if self.body.awaits_continue:
                 # It is too late for 100, and whether the client will send the rest all the

@@ -1,7 +1,7 @@
 """The head of an HTTP/1 request, from bytes to variables.
 
     parse_head      one head at the start of a buffer, or None while it is incomplete
-      _parse_known    lines that have been seen before, and nothing unusual: most requests
+      recognise       nothing unusual in it: most requests (quaich.protocol.recognition)
       _parse_lines    every rule, line by line: the rest, and all that is refused
 
 The second is the authority: the first only recognises what the second has found sound, and
@@ -14,158 +14,50 @@ the bytes, and a limit is exceeded by the byte that exceeds it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from quaich.protocol.body import Chunked, ChunkLimits, Decoder
+from quaich.protocol.body import Chunked
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.framing import body_decoder, expects_continue, persists
-from quaich.protocol.grammar import TOKEN, list_members
-from quaich.protocol.memo import ENTRY_MAX, remember
+from quaich.protocol.grammar import list_members
+from quaich.protocol.message import (
+    EMPTY_LINES_MAX,
+    STRICT_OPTIONS,
+    Head,
+    HeadLimits,
+    HeadOptions,
+    Request,
+)
+from quaich.protocol.recognition import Repetition, recognise
 from quaich.protocol.request import (
-    METHOD_MAX,
-    STRICT,
     Leniency,
     RequestLine,
     check_fields,
     parse_field_line,
-    parse_field_value,
     parse_request_line,
     parse_target,
     strip_line_end,
 )
-from quaich.protocol.variables import (
-    NEVER,
-    OWN_VARIABLE,
-    HeaderMap,
-    add_fields,
-    target_variables,
-    variable_name,
-)
+from quaich.protocol.variables import add_fields, target_variables, variable_name
 
-EMPTY_LINES_MAX: Final = 3
-"""Empty lines that may stand before a request line (RFC 9112, section 2.2; H005). One is what
-old clients send behind a body; h11 takes any number, llhttp and nginx too."""
+__all__ = [
+    "EMPTY_LINES_MAX",
+    "Head",
+    "HeadLimits",
+    "HeadOptions",
+    "Repetition",
+    "Request",
+    "parse_head",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class HeadLimits:
-    """How large a head may be. Bytes; of a line without its CRLF."""
-
-    # RFC 9112, section 3, recommends at least 8000 (H020). Apache 8190, nginx 8192, gunicorn
-    # 4094.
-    request_line: int = 8190
-    # Field lines. Apache, gunicorn and hyper 100; httptools has none.
-    fields: int = 100
-    # One field line. Apache and gunicorn 8190.
-    field_size: int = 8190
-    # The head as a whole, with all line ends and the empty line. Node 16 KiB, nginx 32 KiB, h11
-    # 16 KiB, granian 400 KiB; it is memory that a client may hold without having asked for
-    # anything.
-    head: int = 64 * 1024
-    # The lines of a head that is no longer than this need not be measured.
-    harmless: int = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        smallest = min(self.request_line, self.field_size, self.head - len(b"\r\n\r\n"))
-        object.__setattr__(self, "harmless", smallest)
-
-
-@dataclass(frozen=True, slots=True)
-class HeadOptions:
-    """What :func:`parse_head` is to allow. The default is every H-rule."""
-
-    limits: HeadLimits = HeadLimits()
-    chunk_limits: ChunkLimits = field(default_factory=ChunkLimits)
-    header_map: HeaderMap = "drop"
-    leniency: Leniency = STRICT
-
-
-# Not frozen: making one would cost as much as parsing a small head; and of a NamedTuple, each
-# look at a field costs several times what a slot does.
-@dataclass(slots=True)
-class Request:
-    """What a server must know of a request; the rest is in its variables.
-
-    ``version`` is as sent, e.g. ``"HTTP/1.1"``; ``persists`` whether the client wants the
-    connection to go on (H104). ``decoder`` is that of the content, None where no content
-    follows. ``awaits_continue``: the client waits for 100 (Continue) (H095).
-    """
-
-    method: str
-    version: str
-    persists: bool
-    decoder: Decoder | None = None
-    awaits_continue: bool = False
-
-    @property
-    def may_chunk(self) -> bool:
-        """The client understands the chunked coding (H127)."""
-        return self.version >= "HTTP/1.1"
-
-
-Head = tuple[int, Request, dict[str, Any]]
-"""Where the head ends in the buffer, the request, and its variables with those of the base."""
-
-
-class Repetition:
-    """What the heads of one connection begin with, again and again, and the variables of that.
-
-    A client's requests differ in their first line and in a few fields, most of the time the last
-    ones. What stood before those last time is compared as one piece, and its variables are
-    copied as one dictionary. Bytes are compared, nothing is assumed (H113).
-    """
-
-    __slots__ = ("_base", "_lean", "_misses", "block", "count", "variables")
-
-    def __init__(self, base: dict[str, Any]) -> None:
-        self._base = base
-        self._misses = 0
-        self._lean = 0  # heads of which most was not in the block
-        self.block = b""  # with the CRLF in front of it and the one at its end; may be empty
-        self.count = 0  # field lines in the block
-        self.variables = base
-
-    def learn(self, lines: list[bytes]) -> None:
-        """The field lines of a head that began otherwise. All of them are sound."""
-        if self._misses > _MISSES_MAX:
-            return
-        self._misses += 1
-        block, count = b"\r\n", 0
-        variables = self._base.copy()
-        for line in lines:
-            item = _known_lines.get(line)  # not there: credentials, or long
-            longer = block + line + b"\r\n"
-            if item is None or (self.block and not self.block.startswith(longer)):
-                break
-            variables[item[0]] = item[1]
-            block, count = longer, count + 1
-        if not count or self._misses > _MISSES_MAX:
-            # These heads have nothing in common: as behind a proxy, whose connections have
-            # everybody's requests.
-            self.block, self.count, self.variables = b"", 0, self._base
-        else:
-            self.block, self.count, self.variables = block, count, variables
-
-    def note_lean(self, lines: list[bytes]) -> None:
-        """More lines stood behind the block than in it. If that is so again and again, the
-        block is too short, and is made anew."""
-        self._lean += 1
-        if self._lean % _LEAN_MAX == 0:
-            whole = self.block[2:-2].split(b"\r\n") + lines
-            self.block, self._misses = b"", 0
-            self.learn(whole)
-
-
-_MISSES_MAX: Final = 4
-_LEAN_MAX: Final = 64
+_END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 def parse_head(
     data: bytes,
     start: int,
     base: dict[str, Any],
-    options: HeadOptions = HeadOptions(),
+    options: HeadOptions = STRICT_OPTIONS,
     repetition: Repetition | None = None,
 ) -> Head | None:
     """The head that begins at ``data[start]``, or None if its end has not come yet.
@@ -175,167 +67,21 @@ def parse_head(
     with the same base; of use for speed only. Raises :class:`ProtocolError`, with ``span`` as
     octets from ``start``, for a head that breaks a rule or a limit, as soon as that is certain.
     """
-    # Mostly the buffer is the head, so to look at its end is enough: searching forwards costs
-    # as much as all the rest of a small head. If something else stands in front of that end,
-    # _parse_known() finds the empty line between, and knows it not.
-    end = len(data) - 4 if not start and data.endswith(b"\r\n\r\n") else -1
-    head = _parse_known(data, 0, end, base, options, repetition) if end > 0 else None
-    if head is None and (first := data.find(b"\r\n\r\n", start)) > start and first != end:
-        end = first
-        head = _parse_known(data, start, end, base, options, repetition)
-    if head is not None:
-        return end + 4, head[0], head[1]
+    if not start:
+        if repetition is not None and data == repetition.head and repetition.head_request:
+            return len(data), repetition.head_request, repetition.head_variables.copy()
+        # Mostly the buffer is the head, so to look at its end is enough. If the end of something
+        # else stands there, there is an empty line in front of it, which is not recognised.
+        if data[-4:] == _END_OF_HEAD:
+            found = recognise(data[:-2], base, options, repetition)
+            if found is not None:
+                return len(data), found[0], found[1]
+    end = data.find(_END_OF_HEAD, start) + 4
+    if end > start + 4 and (start or end < len(data)):
+        found = recognise(data[start : end - 2], base, options, repetition)
+        if found is not None:
+            return end, found[0], found[1]
     return _parse_lines(data[start:] if start else data, start, base, options)
-
-
-# --- What has been seen before --------------------------------------------------------------
-
-# The target in origin-form: path and query apart. In the unrolled form of
-# (unreserved / … / pct-encoded)* each octet is looked at once, whatever follows.
-_PATH: Final = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/\[\]]"
-_QUERY: Final = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/?\[\]]"
-_ORIGIN_FORM = re.compile(
-    rb"(%(token)b) ((/%(path)b*)(?:\?(%(query)b*(?:%%[0-9A-Fa-f]{2}%(query)b*)*))?) (HTTP/1\.[01])"
-    % {b"token": TOKEN.encode(), b"path": _PATH, b"query": _QUERY}
-).fullmatch
-
-_known_lines: dict[bytes, tuple[str, str]] = {}  # field line → name and value of its variable
-_known_names: dict[bytes, str] = {}  # field name → name of its variable
-
-# Never remembered: what they hold says who somebody is, or what they may do.
-_CREDENTIALS: Final = frozenset({"HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"})
-
-# Requests without content, by method, on a connection that goes on.
-_plain_requests: dict[str, Request] = {}
-
-
-def _parse_known(
-    data: bytes,
-    start: int,
-    end: int,
-    base: dict[str, Any],
-    options: HeadOptions,
-    repetition: Repetition | None,
-) -> tuple[Request, dict[str, Any]] | None:
-    """A head, without its end, in which nothing is unusual; else None."""
-    limits = options.limits
-    line_end = data.find(b"\r\n", start)
-    match = _ORIGIN_FORM(data, start, line_end)
-    if match is None or end - start > limits.harmless:
-        return None
-    method, target, path, query, version = match.groups()
-    block = b"" if repetition is None else repetition.block
-    if block and repetition is not None and data.startswith(block, line_end):
-        behind = line_end + len(block)
-        if behind == end:
-            return None  # this end is not the head's: an empty line stands in front of it
-        variables = repetition.variables.copy()
-        rest = data[behind:end]
-        most = limits.fields - repetition.count
-    else:
-        variables = base.copy()
-        rest = data[line_end + 2 : end]
-        most = limits.fields
-    # All of it is ASCII by now; decode() without an argument is the fastest for that.
-    variables["REQUEST_METHOD"] = name = method.decode()
-    variables["PATH_INFO"] = path.decode()
-    variables["REQUEST_URI"] = variables["RAW_URI"] = target.decode()
-    variables["QUERY_STRING"] = query.decode() if query else ""
-    variables["SERVER_PROTOCOL"] = protocol = version.decode()
-    count = len(variables)
-    lines = rest.split(b"\r\n") if rest else []
-    known = _known_lines.get
-    for line in lines:
-        item = known(line)
-        if item is None:
-            item = _learn(line)
-            if item is None:
-                return None
-        variables[item[0]] = item[1]
-    if len(lines) > most:
-        return None
-    if len(variables) - count != len(lines) or "HTTP_HOST" not in variables:
-        return None  # a field came twice, or Host did not
-    if repetition is not None:
-        if most == limits.fields:
-            repetition.learn(lines)
-        elif len(lines) > repetition.count:
-            repetition.note_lean(lines)
-    if (
-        protocol == "HTTP/1.1"
-        and "CONTENT_LENGTH" not in variables
-        and variables.get("HTTP_CONNECTION", "keep-alive") == "keep-alive"
-        and "HTTP_TRANSFER_ENCODING" not in variables
-        and "HTTP_EXPECT" not in variables
-    ):
-        request = _plain_requests.get(name)
-        if request is None:
-            if len(name) > METHOD_MAX or name == "CONNECT":
-                return None
-            request = Request(name, protocol, True)
-            remember(_plain_requests, name, request)
-        return request, variables
-    return _framed(name, protocol, variables, options)
-
-
-def _framed(
-    method: str, version: str, variables: dict[str, Any], options: HeadOptions
-) -> tuple[Request, dict[str, Any]] | None:
-    """As :func:`_parse_known`, for a request whose fields frame it: Content-Length, Connection
-    or HTTP/1.0, each field with one line."""
-    length = variables.get("CONTENT_LENGTH")
-    if (
-        len(method) > METHOD_MAX
-        or method == "CONNECT"
-        or "HTTP_TRANSFER_ENCODING" in variables
-        or "HTTP_EXPECT" in variables
-    ):
-        return None
-    connection = variables.get("HTTP_CONNECTION")
-    decoder = None
-    if length is not None and length != "0":
-        try:
-            decoder = body_decoder(version, [], [length])
-        except ProtocolError:
-            return None
-        if not decoder.wanted:
-            decoder = None
-    if version == "HTTP/1.1" and (connection is None or connection == "keep-alive"):
-        goes_on = True  # as persists() would say
-    else:
-        goes_on = persists(version, [] if connection is None else [connection])
-    return Request(method, version, goes_on, decoder), variables
-
-
-def _learn(line: bytes) -> tuple[str, str] | None:
-    """The variable of a field line, or None if it makes none or is not sound."""
-    field_name, colon, raw = line.partition(b":")
-    variable = _known_names.get(field_name)
-    if variable is not None and colon:
-        value = parse_field_value(raw)
-        if value is None:
-            return None
-    else:
-        try:
-            name, value = parse_field_line(line)
-        except ProtocolError:
-            return None
-        variable = variable_name(name)
-        if "_" in name or variable in NEVER:
-            return None
-        if variable not in OWN_VARIABLE:
-            variable = "HTTP_" + variable
-        if len(name) <= ENTRY_MAX:
-            remember(_known_names, field_name, variable)
-    if variable == "HTTP_HOST":
-        try:
-            check_fields("HTTP/1.1", [("Host", value)])
-        except ProtocolError:
-            return None
-    item = (variable, value)
-    if variable not in _CREDENTIALS and len(line) <= ENTRY_MAX:
-        remember(_known_lines, line, item)
-    return item
 
 
 # --- Every rule -----------------------------------------------------------------------------

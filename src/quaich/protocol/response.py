@@ -7,7 +7,7 @@ under ``python -O`` (D078, D079).
 
 import re
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from quaich.protocol.errors import Fault
 from quaich.protocol.grammar import is_field_value, is_token, parse_decimal
@@ -103,38 +103,36 @@ def checked_section(headers: Iterable[object]) -> FieldSection | Fault:
     Content-Length, of digits (A37, D087). An item whose name is empty cannot be sent and is
     left out: ``prometheus_client`` gives ``('', '')``.
     """
-    fields: list[tuple[str, str]] = []
+    fields: list[Any] = [*headers]  # the application may go on with its own
     content_length: str | None = None
-    has_date = has_server = False
+    has_date = has_server = has_nameless = False
     text = ""
-    for item in headers:
+    for item in fields:
         # What has been found sound before needs only to be of exactly these types again.
-        if (
-            type(item) is tuple
-            and len(item) == 2
-            and type(item[0]) is str
-            and type(item[1]) is str
-            and (known := _sound.get(item)) is not None
-        ):
-            line, special = known
-        else:
+        known = None
+        if type(item) is tuple and len(item) == 2:
+            name, value = item
+            if type(name) is str and type(value) is str:
+                known = _sound.get(item)
+        if known is None:
             checked = _checked_field(item)
             if isinstance(checked, Fault):
                 return checked
-            line, special = checked
-            if not line:
-                continue
+            known = checked
+            has_nameless = has_nameless or not checked[0]
+        line, special = known
         if special:
             if special == "content-length":
                 if content_length is not None:
                     return Fault("A37", AssertionError, "Content-Length is given more than once")
-                content_length = item[1]  # type: ignore[index]  # it is a tuple by now
+                content_length = value
             elif special == "date":
                 has_date = True
             else:
                 has_server = True
-        fields.append(item)  # type: ignore[arg-type]
         text += line
+    if has_nameless:
+        fields = [item for item in fields if item[0]]
     return fields, content_length, has_date, has_server, text
 
 

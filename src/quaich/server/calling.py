@@ -23,7 +23,7 @@ from quaich.exchange.log import SafeLogger
 from quaich.protocol.http1 import Request
 from quaich.server.connection import Connection, State
 from quaich.server.content import COPY_MAX
-from quaich.server.crew import Crew, Member
+from quaich.server.crew import PATIENCE, Crew, Member
 from quaich.server.ending import Ending
 from quaich.server.poller import Poller
 from quaich.server.predictor import SLOW, Predictor, Timed, route_of
@@ -36,6 +36,10 @@ logger = SafeLogger("quaich.error")
 _HAND_OVER: Final = 0.1
 """Share of slow calls above which the leader steps down before it calls. Below, it is cheaper
 to be deposed now and then."""
+
+_WEIGHT: Final = 1 / 64  # of the newest quick call in what is usual
+_UNUSUAL: Final = 3  # times as long
+_PATIENCE_MIN: Final = 0.00012  # seconds; waking a watcher more often costs more than it saves
 
 _PERSISTS: Final = End.PERSISTS
 
@@ -65,6 +69,7 @@ class Calling:
         self._returned = returned
         self._predictor = Predictor()
         self.shares = self._predictor.shares
+        self._usual = SLOW / _UNUSUAL  # seconds of a quick call, since some are slow
         self.keeps_alive = keeps_alive
         """Connections may go on after a response; not any more once the server is stopping."""
         self.stopping = False
@@ -81,13 +86,15 @@ class Calling:
             and self._enqueue(connection, request, environ, me)
         ):
             return False
-        shares = self.shares
         me.current = connection
-        if shares and shares.get(route_of(request.method, connection.target), 0.0) > _HAND_OVER:
-            self._ending.unhold(connection)
-            if self._crew.step_down(me):
-                self.do(me, (connection, request, environ))
-                return False
+        share = None
+        if self.shares:
+            share = self.shares.get(route_of(request.method, connection.target))
+            if share is not None and share > _HAND_OVER:
+                self._ending.unhold(connection)
+                if self._crew.step_down(me):
+                    self.do(me, (connection, request, environ))
+                    return False
         started = self.mark
         me.calls += 1
         me.tenure.append(None)  # from here on, this thread may be deposed
@@ -104,7 +111,7 @@ class Calling:
             self._finish(connection, call, environ, seconds)
             return False
         self.mark = now = monotonic()
-        if shares or now - started > SLOW:
+        if share is not None or now - started > SLOW:
             self._learn(me, connection, request, now - started)
         if self._recorder.is_on:
             self._recorder.answered(connection, call, environ, now - started)
@@ -147,9 +154,19 @@ class Calling:
 
     def _learn(self, me: Member, connection: Connection, request: Request, seconds: float) -> None:
         """Learn how long a request took."""
-        if seconds <= SLOW or not me.was_preempted():
-            route = route_of(request.method, connection.target)
-            self._predictor.record(route, seconds)
+        if seconds <= SLOW:
+            self._usual += (seconds - self._usual) * _WEIGHT
+        elif me.was_preempted():
+            return
+        self._predictor.record(route_of(request.method, connection.target), seconds)
+
+    def patience(self) -> float:
+        """Seconds that a call may take before the leader is deposed. If there are routes of
+        which nobody knows whether the next call is slow, not much more than a quick one takes:
+        each slow call keeps all others waiting for so long."""
+        if not any(share <= _HAND_OVER for share in tuple(self.shares.values())):
+            return PATIENCE
+        return min(max(_PATIENCE_MIN, _UNUSUAL * self._usual), SLOW)
 
     def _finish(
         self, connection: Connection, call: Call, environ: WSGIEnvironment, seconds: float

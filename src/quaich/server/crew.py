@@ -6,7 +6,7 @@ holding up others:
 
 * The leader steps down before a call that is likely to be slow, or before it waits for a client
   (:meth:`Crew.step_down`): another thread leads, and it goes on with its request.
-* A second thread watches. If the leader has been inside one call for longer than a tick, the
+* A second thread watches. If the leader has been inside one call for longer than is usual, the
   watcher deposes it and leads from there on (:meth:`Crew._depose`); the old leader finishes its
   request, and then has nothing to say any more. Where nothing is called, nobody watches.
 * A thread may call the application only if it holds one of the ``threads`` slots. A leader that
@@ -37,13 +37,8 @@ except ImportError:  # Windows
 
 logger = SafeLogger("quaich.error")
 
-TICK: Final = 0.002
-"""Seconds after which a watcher finds a call slow, at most twice that."""
-
-SHORT_TICK: Final = 0.0001
-"""The same while some route is known to be slow at times: each such call keeps all others
-waiting for a tick."""
-
+PATIENCE: Final = 0.002
+"""Seconds after which a watcher finds a call slow, at most twice that, where none was of late."""
 
 _IDLE_TICKS: Final = 25  # without a call, after which nobody need watch
 
@@ -96,6 +91,10 @@ class Member:
 class Work(Protocol):
     """What the threads do; the server's loop."""
 
+    @property
+    def mark(self) -> float:
+        """While the leader is inside a call: when that began, or a little earlier (monotonic)."""
+
     def lead(self, me: Member) -> None:
         """Lead until ``me.leads`` is false."""
 
@@ -124,8 +123,8 @@ class Crew:
         self.members: list[Member] = []
         self.ended = False
         self._start_again = 0.0  # when, after the system had no thread to give
-        # By the leader alone: some route is known to be slow at times.
-        self.tick = TICK
+        # By the leader alone: seconds that a call may take before the leader is deposed.
+        self.patience = PATIENCE
 
     # --- Called by the leader ---------------------------------------------------------------
 
@@ -236,6 +235,7 @@ class Crew:
         member.thread.start()
 
     def _live(self, me: Member) -> None:
+        _be_punctual()
         while not self.ended:
             try:
                 if me.leads:
@@ -277,21 +277,27 @@ class Crew:
         return True
 
     def _watch(self, me: Member) -> None:
-        """Depose the leader if it is inside one call from one tick to the next. Ends when there
-        have been no calls for a while."""
+        """Depose the leader if it is inside one call for too long. Ends when there have been no
+        calls for a while."""
         seen: tuple[Member | None, int] = (None, 0)
         idle = 0
+        left = 0.0  # seconds that the present call still may take
         while self.watcher is me and not self.ended:
-            if self._sleep(me, self.tick):
+            if self._sleep(me, left or self.patience):
                 continue
+            left = 0.0
             leader = self.leader
             if leader is None:
                 continue
             now = (leader, leader.calls)
-            if now != seen:
+            if leader.tenure:
                 idle = 0
-            elif leader.tenure:
-                self._depose(me, leader)
+                left = self.patience - (monotonic() - self._work.mark)
+                if left <= 0:
+                    self._depose(me, leader)
+                left = max(left, self.patience / 4)
+            elif now != seen:
+                idle = 0
             elif (idle := idle + 1) >= _IDLE_TICKS and self._stop_watching(me, leader, now[1]):
                 return
             seen = now
@@ -335,3 +341,13 @@ class Crew:
             if member.thread is not None and member.thread is not threading.current_thread():
                 member.thread.join(max(0.0, deadline - monotonic()))
         return not any(m.thread is not None and m.thread.is_alive() for m in self.members)
+
+
+def _be_punctual() -> None:
+    """Let this thread wake up when it wants to. Linux may wake it 50 µs later, to save energy:
+    as long as the calls that a watcher looks at."""
+    try:
+        with open(f"/proc/{threading.get_native_id()}/timerslack_ns", "w") as slack:
+            slack.write("1000")
+    except OSError:
+        pass  # another system; or one where that file is not to be written

@@ -29,7 +29,7 @@ from quaich.server.calling import Calling, Job
 from quaich.server.clock import Clock
 from quaich.server.connection import RECEIVE_MAX, Connection, State
 from quaich.server.content import Content, ContentInput
-from quaich.server.crew import SHORT_TICK, TICK, Crew, Member
+from quaich.server.crew import PATIENCE, Crew, Member
 from quaich.server.ending import RESUME, Ending
 from quaich.server.outbox import Outbox
 from quaich.server.poller import ENDED, READ, WRITE, Poller
@@ -137,7 +137,8 @@ class Loop:
             fd, mask = ready.popleft()
             connection = connections.get(fd)
             if connection is None:
-                continue  # it has been closed since
+                self._accept(fd)
+                continue
             if connection.busy and self._note(connection, mask):
                 continue
             try:
@@ -151,6 +152,13 @@ class Loop:
                 logger.error("%s: the server failed", connection, exc_info=error)
                 if me.leads or connection.busy:
                     self.connections.close(connection)
+
+    def _accept(self, fd: int) -> None:
+        """An event of no connection: a listener's, or of one that has been closed since."""
+        listener = self._acceptor.listeners.get(fd)
+        if listener is not None:
+            deadline = self._calling.mark + self.timeouts.header_timeout
+            self._acceptor.accept(listener, self, deadline)
 
     def _note(self, connection: Connection, mask: int) -> bool:
         """Something came for a connection that another thread has; whether it still has it."""
@@ -182,7 +190,7 @@ class Loop:
             self._take_back()
         if self._ready:
             return
-        crew.tick = SHORT_TICK if self._calling.shares else TICK
+        crew.patience = self._calling.patience() if self._calling.shares else PATIENCE
         is_idle = not (self.connections.by_fd or self.stopping or self._acceptor.is_paused)
         events = self.poller.wait(None if is_idle else _SWEEP)
         self._calling.mark = monotonic()
@@ -190,15 +198,7 @@ class Loop:
         if not events:
             self._recorder.flush()  # now it keeps nobody waiting
             return
-        listeners = self._acceptor.listeners
-        for event in events:
-            listener = listeners.get(event[0])
-            if listener is None:
-                self._ready.append(event)
-            else:
-                self._acceptor.accept(
-                    listener, self, self._calling.mark + self.timeouts.header_timeout
-                )
+        self._ready.extend(events)
 
     def _take_back(self) -> None:
         """Connections that come back from the threads that answered them."""
@@ -429,6 +429,11 @@ class Loop:
     def overtaken(self, connection: Connection) -> None:
         """The thread that answers this connection leads no more (under the crew's mutex)."""
         self._calling.overtaken(connection)
+
+    @property
+    def mark(self) -> float:
+        """As :attr:`Calling.mark`."""
+        return self._calling.mark
 
     def is_watched(self, connection: Connection) -> bool:
         """As :meth:`Calling.is_watched`."""
