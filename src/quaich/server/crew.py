@@ -22,6 +22,7 @@ Threads are started when they are needed, and at most one more than there are sl
 
 import threading
 from collections import deque
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, Protocol
 
@@ -347,7 +348,6 @@ def _be_punctual() -> None:
     """Let this thread wake up when it wants to. Linux may wake it 50 µs later, to save energy:
     as long as the calls that a watcher looks at."""
     try:
-        with open(f"/proc/{threading.get_native_id()}/timerslack_ns", "w") as slack:
-            slack.write("1000")
+        Path(f"/proc/{threading.get_native_id()}/timerslack_ns").write_text("1000")
     except OSError:
         pass  # another system; or one where that file is not to be written

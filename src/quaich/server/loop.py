@@ -5,7 +5,7 @@
       _event                   what a connection has, by its state
         _read_head               bytes of requests
           _requests                each complete one
-            _gather                  … its content first, if it has some
+            Gathering                … its content first (quaich.server.gathering)
             Calling.dispatch         who calls the application (quaich.server.calling)
 
 A connection that is ``busy`` belongs to the thread that answers it; the leader only notes that
@@ -14,29 +14,27 @@ something came for it (``pending``). All others belong to the leader.
 
 import threading
 from collections import deque
-from io import BytesIO
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
-from quaich.exchange.call import PeerGone
 from quaich.exchange.log import SafeLogger
-from quaich.protocol.body import ChunkLimits, Length
+from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
-from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
+from quaich.protocol.http1 import HeadLimits, HeadOptions, parse_head
 from quaich.server.accepting import Acceptor, Listener
 from quaich.server.access_log import AccessLog
 from quaich.server.calling import Calling, Job
 from quaich.server.clock import Clock
 from quaich.server.connection import RECEIVE_MAX, Connection, State
-from quaich.server.content import Content, ContentInput
 from quaich.server.crew import PATIENCE, Crew, Member
 from quaich.server.ending import RESUME, Ending
+from quaich.server.gathering import Gathering
 from quaich.server.outbox import Outbox
 from quaich.server.poller import ENDED, READ, WRITE, Poller
 from quaich.server.recording import Recorder
 from quaich.server.registry import Connections
 from quaich.settings import Settings
-from quaich.types import WSGIApplication, WSGIEnvironment
+from quaich.types import WSGIApplication
 
 logger = SafeLogger("quaich.error")
 
@@ -68,11 +66,6 @@ class Loop:
         self.clock = Clock(software)
         self.origin_fields = self.clock.fields
         self._keep_alive = self.timeouts.keep_alive
-        self._limit = limits.limit_request_body
-        # Content that may be taken as it is, if it is there.
-        self._small = 0 if self.bodies.stream_body else self.bodies.body_buffer
-        if self._limit:
-            self._small = min(self._small, self._limit)
         self._options = HeadOptions(
             HeadLimits(
                 request_line=limits.limit_request_line,
@@ -116,11 +109,7 @@ class Loop:
             keeps_alive=self.timeouts.keep_alive > 0,
         )
         self._next_sweep = 0.0
-        # Connections whose content the application reads from the connection itself, for the
-        # sake of 100 (Continue); some may have ended.
-        self._expecting: set[Connection] = set()
-        threads = settings.concurrency.threads
-        self._expecting_max = min(threads - 1, max(1, threads // 4))
+        self._gathering = Gathering(settings, self.connections, self._ending, self._calling)
 
     # --- Leading ----------------------------------------------------------------------------
 
@@ -299,7 +288,9 @@ class Loop:
                     connection.outbox = connection.outbox or Outbox(connection.socket)
             elif connection.buffer:
                 connection.buffer, connection.start = b"", 0
-            if request.decoder is not None and not self._gather(connection, request, environ):
+            if request.decoder is not None and not self._gathering.begin(
+                connection, request, environ
+            ):
                 return
             if not self._calling.dispatch(connection, request, environ, me):
                 return
@@ -320,97 +311,9 @@ class Loop:
         if connection.holding:
             self._ending.release(connection)
 
-    def _gather(self, connection: Connection, request: Request, environ: WSGIEnvironment) -> bool:
-        """See to a request's content; whether the application can be called."""
-        decoder: Any = request.decoder
-        data = connection.buffer[connection.start :]
-        connection.buffer, connection.start = b"", 0
-        size = decoder.wanted
-        if 0 < size <= len(data) and size <= self._small and type(decoder) is Length:
-            # All of it came with the head: most forms, and calls of an API.
-            environ["wsgi.input"] = BytesIO(data if size == len(data) else data[:size])
-            connection.buffer = data[size:]
-            return True
-        try:
-            expects = request.awaits_continue and not data
-            # Of chunked content the length is not known (wanted is 0) before all is there, and
-            # without CONTENT_LENGTH many frameworks take it that there is none.
-            if self.bodies.stream_body or (
-                expects and decoder.wanted and self._may_hold_a_thread(connection)
-            ):
-                connection.buffer = data
-                connection.stream = environ["wsgi.input"] = ContentInput(
-                    decoder,
-                    connection.receive_content,
-                    connection.send_continue if expects else None,
-                    self._limit,
-                )
-                return True
-            connection.environ = environ
-            connection.content = Content(decoder, self.bodies.body_buffer, self._limit)
-            if expects:
-                self._ending.send_continue(connection)
-            return self._take_content(connection, data)
-        except ProtocolError as error:
-            self._ending.refuse(connection, error, head_only=request.method == "HEAD")
-            return False
-        except PeerGone:
-            self.connections.close(connection)
-            return False
-
-    def _may_hold_a_thread(self, connection: Connection) -> bool:
-        """Whether the application may be called before the content of this request comes. Not
-        for so many clients at once that the slow ones among them could take all threads: the
-        others are told to go on, and their content is gathered."""
-        waiting = self._expecting = {each for each in self._expecting if each.stream is not None}
-        if len(waiting) >= self._expecting_max:
-            return False
-        waiting.add(connection)
-        return True
-
-    def _take_content(self, connection: Connection, data: bytes) -> bool:
-        """Add to the content; whether it is complete. Raises ProtocolError."""
-        content = connection.content
-        if content is None:
-            raise RuntimeError("content has come, and nobody gathers it")
-        try:
-            stream = content.input() if content.feed(data) else None
-        except ProtocolError:
-            raise
-        except OSError as error:
-            logger.error("%s: content cannot be kept: %s", connection, error)
-            raise ProtocolError("S40", 503, "the server has no room for the content") from error
-        if stream is None:
-            self._ending.unhold(connection)
-            connection.state = State.CONTENT
-            connection.deadline = self._calling.mark + self.timeouts.body_timeout
-            return False
-        environ, connection.environ = connection.environ, None
-        environ["wsgi.input"] = stream
-        environ["CONTENT_LENGTH"] = str(content.size)
-        connection.buffer = content.decoder.excess
-        connection.state = State.HEAD
-        return True
-
     def _read_content(self, connection: Connection, me: Member) -> None:
-        try:
-            data = connection.receive(RECEIVE_MAX)
-        except BlockingIOError:
-            connection.ended = False
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self.connections.close(connection)  # H077, H091
-            return
-        if len(data) == RECEIVE_MAX:
-            connection.pending = True
         request, environ = connection.request, connection.environ
-        try:
-            if not self._take_content(connection, data):
-                return
-        except ProtocolError as error:
-            self._ending.refuse(connection, error, head_only=request.method == "HEAD")
+        if not self._gathering.read(connection):
             return
         if self._calling.dispatch(connection, request, environ, me):
             if connection.buffer:

@@ -19,8 +19,6 @@ READ: Final = 1  # = EPOLLIN
 WRITE: Final = 4  # = EPOLLOUT
 ENDED: Final = 0x2000  # = EPOLLRDHUP: the peer has closed its side, or all of it
 
-_BROKEN: Final = 8 | 16  # EPOLLERR, EPOLLHUP
-
 Event = tuple[int, int]
 """A descriptor and READ, WRITE and ENDED as bits."""
 
