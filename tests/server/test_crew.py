@@ -55,6 +55,9 @@ class Work:
         self.hands_over = False
         self.mark = 0.0
 
+    def is_answering(self, member: Member) -> bool:
+        return False
+
     def lead(self, me: Member) -> None:
         with self.counts:
             self.leading += 1

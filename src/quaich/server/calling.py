@@ -100,14 +100,15 @@ class Calling:
         me.tenure.append(None)  # from here on, this thread may be deposed
         if self._crew.watcher is None:
             self._crew.be_watched()
-        call = Call(request, connection, request.persists and self.keeps_alive)
-        call.run(self._application, environ, connection.stream)
+        call = me.call = Call(request, connection, request.persists and self.keeps_alive)
+        timed = None if share is None else Timed(self._application)
+        call.run(timed or self._application, environ, connection.stream)
         try:
             me.tenure.pop()
         except IndexError:
             me.leads = False
             seconds = monotonic() - started
-            self._learn(me, connection, request, seconds)
+            self._learn(me, connection, request, _own(timed, seconds))
             self._finish(connection, call, environ, seconds)
             return False
         self.mark = now = monotonic()
@@ -145,8 +146,7 @@ class Calling:
         try:
             call.run(timed, environ, connection.stream)
             seconds = monotonic() - started
-            own = seconds if timed.seconds is None else timed.seconds
-            self._learn(me, connection, request, own)
+            self._learn(me, connection, request, _own(timed, seconds))
             self._finish(connection, call, environ, seconds)
         except Exception as error:
             logger.error("%s: the server failed", connection, exc_info=error)
@@ -213,3 +213,8 @@ class Calling:
         if leader is None or leader.thread is not threading.current_thread():
             return not self._crew.ended
         return self._crew.step_down(leader)
+
+
+def _own(timed: Timed | None, seconds: float) -> float:
+    """How long the application itself took, if that was measured."""
+    return seconds if timed is None or timed.seconds is None else timed.seconds

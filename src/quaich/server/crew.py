@@ -52,6 +52,7 @@ class Member:
 
     __slots__ = (
         "benched",
+        "call",
         "calls",
         "current",
         "has_slot",
@@ -76,6 +77,7 @@ class Member:
         self.preemptions = 0
         # While it leads:
         self.calls = 0  # calls begun; read by the watcher
+        self.call: Any = None  # the last one that began
         self.current: Any = None  # the connection that it calls for; read once it is deposed
         self.tenure: list[None] = []  # the token, while the leader is inside a call
 
@@ -95,6 +97,9 @@ class Work(Protocol):
     @property
     def mark(self) -> float:
         """While the leader is inside a call: when that began, or a little earlier (monotonic)."""
+
+    def is_answering(self, member: Member) -> bool:
+        """Whether the answer of a member's call has begun to go out: mostly that is all of it."""
 
     def lead(self, me: Member) -> None:
         """Lead until ``me.leads`` is false."""
@@ -293,10 +298,12 @@ class Crew:
             now = (leader, leader.calls)
             if leader.tenure:
                 idle = 0
-                left = self.patience - (monotonic() - self._work.mark)
+                # What sends an answer is about to end: to take its place would gain nothing.
+                patience = PATIENCE if self._work.is_answering(leader) else self.patience
+                left = patience - (monotonic() - self._work.mark)
                 if left <= 0:
                     self._depose(me, leader)
-                left = max(left, self.patience / 4)
+                left = min(max(left, self.patience / 4), self.patience)
             elif now != seen:
                 idle = 0
             elif (idle := idle + 1) >= _IDLE_TICKS and self._stop_watching(me, leader, now[1]):

@@ -338,6 +338,10 @@ class Loop:
         """As :attr:`Calling.mark`."""
         return self._calling.mark
 
+    def is_answering(self, member: Member) -> bool:
+        """Whether the answer of a member's call has begun to go out."""
+        return member.call is not None and bool(member.call.head_sent)
+
     def is_watched(self, connection: Connection) -> bool:
         """As :meth:`Calling.is_watched`."""
         return self._calling.is_watched(connection)
