@@ -190,3 +190,80 @@ def serve(ctx: click.Context, app: str, chdir: str | None, directories: tuple[st
 def _split(value: str) -> list[str]:
     """The directories in a value; one with a comma in its name stands alone."""
     return [value] if Path(value).is_dir() else [place for place in value.split(",") if place]
+
+
+@quaich.command(cls=click.Command)
+@click.argument("rules", metavar="RULE…", nargs=-1)
+@click.option("--all", "all_rules", is_flag=True, help="List all rules, a line each.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def explain(rules: tuple[str, ...], all_rules: bool, form: str) -> None:
+    """Explain rules of WSGI and HTTP by their numbers.
+
+    \b
+      quaich explain A07          what it says, an example, what to do
+      quaich explain --all        all of them, a line each
+    """
+    from quaich.cli import explaining
+
+    click.echo(explaining.explanation(rules, all_rules, form), nl=False)
+
+
+@quaich.command(cls=click.Command)
+@click.argument("app", metavar="APP")
+@click.option(
+    "--middleware",
+    is_flag=True,
+    help="APP is a middleware: what takes an application and returns one (module:factory).",
+)
+@click.option(
+    "--path",
+    "paths",
+    metavar="PATH",
+    multiple=True,
+    help='What to ask for, such as "/shop?id=1" or "POST /form a=1"; may be given several times.',
+)
+@click.option("--openapi", metavar="FILE", help="Ask for what an OpenAPI document describes.")
+@click.option(
+    "--crawl",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Follow links to N pages more, and ask for each once.",
+)
+@click.option(
+    "--format",
+    "--output-format",
+    "form",
+    type=click.Choice(["text", "json", "html", "junit", "github"]),
+    default="text",
+    show_default=True,
+)
+@click.option("--output", "--output-file", "-o", "output", metavar="FILE", help="Write it there.")
+@click.option("--select", metavar="RULES", multiple=True, help="Only these: A, or A05,H1.")
+@click.option("--ignore", metavar="RULES", multiple=True, help="Not these: A22, or S.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever was found.")
+@click.option(
+    "--pythonpath",
+    "--app-dir",
+    "directories",
+    metavar="DIRS",
+    multiple=True,
+    help="Directories to import from, before the current one; separated by commas.",
+)
+def check(app: str, middleware: bool, directories: tuple[str, ...], **wishes: Any) -> None:
+    """Check an application, or a middleware, by the rules of WSGI.
+
+    It is called in all the ways that a server may call it: with other methods, without the
+    variables that may be absent, by several threads at once, and it is closed early. APP is as for
+    "quaich serve".
+
+    Exits with 1 if it finds errors, with 2 or 3 if it could not begin.
+    """
+    from quaich.cli import checking
+
+    places = tuple(place for value in directories for place in _split(value))
+    wish = checking.Wish(app=app, is_middleware=middleware, directories=places, **wishes)
+    checking.check(wish, lambda text: click.echo(text, nl=False))

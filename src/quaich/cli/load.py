@@ -19,7 +19,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -27,7 +27,7 @@ from typing import Any, Final, NoReturn, cast
 
 from quaich.cli import hints
 from quaich.cli.errors import LoadError, describe
-from quaich.cli.judge import fault_of
+from quaich.cli.judge import accepts, fault_of, kind_of
 from quaich.types import WSGIApplication
 
 # What a module's application is called: PEP 3333's word, which mod_wsgi, Django and gunicorn
@@ -62,6 +62,28 @@ def load_app(text: str, directories: Sequence[str] = ()) -> WSGIApplication:
 
     The current directory and, before it, ``directories`` become importable.
     """
+    spec, value, name = _load(text, directories)
+    fault = fault_of(value, name, f"{spec.place}:{'.'.join(spec.names) or name}()")
+    if fault is not None:
+        if hasattr(value, "close") and hasattr(value, "cr_frame"):
+            value.close()  # a coroutine: no warning that nobody awaited it
+        _refuse(spec, fault)
+    return cast("WSGIApplication", value)
+
+
+def load_factory(
+    text: str, directories: Sequence[str] = ()
+) -> Callable[[WSGIApplication], WSGIApplication]:
+    """The middleware that ``text`` names: what takes an application and returns one. As
+    :func:`load_app`."""
+    spec, value, name = _load(text, directories)
+    if not callable(value) or not accepts(value, 1):
+        _refuse(spec, f"{name} is {kind_of(value)}; a middleware takes an application")
+    return cast("Callable[[WSGIApplication], WSGIApplication]", value)
+
+
+def _load(text: str, directories: Sequence[str]) -> tuple[AppSpec, Any, str]:
+    """What ``text`` names, and what to call it."""
     try:
         spec = parse_spec(text)
     except OSError as error:  # a path that is too long, or not to be looked at
@@ -74,16 +96,10 @@ def load_app(text: str, directories: Sequence[str] = ()) -> WSGIApplication:
         _put_first(place)
     module = _import(spec, places)
     value, name = _find(module, spec)
-    called = f"{spec.place}:{name}()"
     if spec.arguments is not None:
         value = _call(value, spec)
         name = f"what {spec.expression} returned"
-    fault = fault_of(value, name, called)
-    if fault is not None:
-        if hasattr(value, "close") and hasattr(value, "cr_frame"):
-            value.close()  # a coroutine: no warning that nobody awaited it
-        _refuse(spec, fault)
-    return cast("WSGIApplication", value)
+    return spec, value, name
 
 
 # --- APP as text -------------------------------------------------------------------------

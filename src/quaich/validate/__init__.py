@@ -21,7 +21,7 @@ the returned iterable are wrapped.
 The names are those of ``wsgiref.validate``. What that module refuses although PEP 3333 and HTTP
 allow it passes here, except where CPython's own tests demand the refusal; the comments marked
 "Kept" name them. This is the drop-in grade: it looks for no violation that the standard library
-overlooks. It imports nothing of Quaich but the types: an oracle shares no code with the accused.
+overlooks; ``validator(application, strict=True)`` does (:mod:`quaich.conformance`). It imports nothing of Quaich but the types: an oracle shares no code with the accused.
 """
 
 # Not public, and yet imported from here by programs in use: hence the doubled names.
@@ -30,6 +30,7 @@ import sys as sys
 import warnings as warnings
 from typing import Any
 
+from quaich.conformance.checker import checker
 from quaich.types import WSGIApplication
 from quaich.validate.base import DETAILS, START, refuse
 from quaich.validate.base import WSGIWarning as WSGIWarning
@@ -55,7 +56,7 @@ from quaich.validate.streams import WriteWrapper as WriteWrapper
 __all__ = ["validator"]
 
 
-def validator(application: WSGIApplication) -> WSGIApplication:
+def validator(application: WSGIApplication, *, strict: bool = False) -> WSGIApplication:
     """Wrap `application` so that each call of it is checked, from both sides.
 
     Returns an application. Calling it, iterating over what it returns, and using
@@ -65,7 +66,14 @@ def validator(application: WSGIApplication) -> WSGIApplication:
 
     Kept: the iterable's ``__len__``, and that it was a file wrapper, are hidden from the server,
     since each block has to pass by here. CPython's test_validated_hello demands it.
+
+    ``strict`` is Quaich's own: :func:`quaich.conformance.checker` looks on instead, which sees what
+    this overlooks, refuses nothing that is legal, and hides nothing. It raises
+    :class:`~quaich.conformance.Violation`, an AssertionError, and warns with
+    :class:`~quaich.conformance.ConformanceWarning`.
     """
+    if strict:
+        return checker(application, "raise")
 
     def lint_app(*args: Any, **kw: Any) -> IteratorWrapper:
         if len(args) != 2:

@@ -1,0 +1,307 @@
+"""The trials: each calls the application in a way that a server may, and says what a difference
+to the ordinary way means.
+
+A :class:`Battery` runs them on one target after the other. What happens within a call the checker
+sees (quaich.conformance.checker); a trial judges what comes of it.
+"""
+
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from quaich.conformance.check.gateway import ORDINARY, Answer, Content, Oddity, call, environ_of
+from quaich.conformance.check.targets import Target
+from quaich.conformance.checker import checker, site
+from quaich.conformance.findings import Breach, Report, Where, show
+from quaich.types import WSGIApplication, WSGIEnvironment
+
+PARTY: Final = "application"
+
+_LARGE: Final = 2 * 1024 * 1024  # bytes of content: more than a framework keeps in memory
+_TOGETHER: Final = 8  # threads
+_TIMEOUT: Final = 30.0  # seconds, for threads that are stuck
+
+_OPTIONAL: Final = (
+    *("SCRIPT_NAME", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH", "SERVER_SOFTWARE"),
+    *("GATEWAY_INTERFACE", "REMOTE_ADDR", "REMOTE_PORT", "HTTP_HOST", "HTTP_USER_AGENT"),
+    *("HTTP_ACCEPT", "wsgi.file_wrapper"),
+)
+
+
+class Battery:
+    """The trials of one application. ``asked``: requests so far; ``by_trial``: of each trial."""
+
+    def __init__(self, application: WSGIApplication, report: Report) -> None:
+        self.application = application
+        self.report = report
+        self.by_trial: Counter[str] = Counter()
+        self._checked = checker(application, report, inner=PARTY, outer="quaich check")
+        self._trial = ""
+
+    @property
+    def asked(self) -> int:
+        """Requests so far."""
+        return self.by_trial.total()
+
+    def run(self, target: Target, whole: bool = True) -> Answer:
+        """All trials on a target, or only the ordinary request; returns the answer to that."""
+        self._trial = "the request as it is"
+        first = self._ask(target)
+        self._judge_failure(first)
+        if not whole:
+            return first
+        for name, trial in TRIALS:
+            self._trial = name
+            trial(self, target, first)
+        return first
+
+    # --- What trials are made of ----------------------------------------------------------------
+
+    def environ(self, target: Target, **more: Any) -> WSGIEnvironment:
+        """The ordinary environ for a target; ``more`` replaces and adds, with ``__`` for a dot."""
+        environ = environ_of(
+            target.method,
+            _decoded(target.path),
+            target.query,
+            target.content,
+            target.content_type,
+        )
+        environ.update({key.replace("__", "."): value for key, value in more.items()})
+        return environ
+
+    def ask(self, environ: WSGIEnvironment, oddity: Oddity = ORDINARY) -> Answer:
+        """One request, with the checker in between."""
+        self.by_trial[self._trial] += 1
+        return call(self._checked, environ, oddity)
+
+    def _ask(self, target: Target, **more: Any) -> Answer:
+        return self.ask(self.environ(target, **more))
+
+    def compare(self, first: Answer, answer: Answer, rule: str, what: str) -> None:
+        """A breach if the application answers the ordinary request and not this one."""
+        if not first.failed and answer.failed:
+            self.add(Breach(rule, f"{what}, {_outcome(answer)}"), answer.error)
+
+    def _judge_failure(self, answer: Answer) -> None:
+        if answer.error is not None and not isinstance(answer.error, AssertionError):
+            self.add(Breach("A35", f"the application raises {_named(answer.error)}"), answer.error)
+
+    def add(self, breach: Breach, error: BaseException | None = None) -> None:
+        """Report a breach, at the place where the error was raised."""
+        where = site.of(self.application) if error is None else _raised_at(error, self.application)
+        self.report.add(breach, PARTY, where)
+
+
+Trial = Callable[[Battery, Target, Answer], None]
+
+# --- The trials -------------------------------------------------------------------------------
+
+
+def again(battery: Battery, target: Target, first: Answer) -> None:
+    """The same request again (A02), and on a server that says run_once (A43)."""
+    answer = battery.ask(battery.environ(target))
+    battery.compare(first, answer, "A02", "called a second time")
+    for _ in range(2):
+        answer = battery.ask(battery.environ(target, wsgi__run_once=True))
+        battery.compare(first, answer, "A43", "called again although run_once is true")
+
+
+def together(battery: Battery, target: Target, first: Answer) -> None:
+    """By several threads at once (A02)."""
+    answers: list[Answer] = []
+    barrier = threading.Barrier(_TOGETHER)
+
+    def one() -> None:
+        barrier.wait(_TIMEOUT)
+        answers.append(battery.ask(battery.environ(target)))
+
+    threads = [threading.Thread(target=one, daemon=True) for _ in range(_TOGETHER)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(_TIMEOUT)
+    if len(answers) < _TOGETHER:
+        battery.add(Breach("A02", f"called by {_TOGETHER} threads at once, it does not return"))
+    for answer in answers:
+        battery.compare(first, answer, "A02", f"called by {_TOGETHER} threads at once")
+
+
+def head(battery: Battery, target: Target, first: Answer) -> None:
+    """HEAD where GET is answered (H137, H123)."""
+    if target.method != "GET" or first.failed:
+        return
+    answer = battery.ask(battery.environ(target, REQUEST_METHOD="HEAD"))
+    battery.compare(first, answer, "H137", "called with HEAD")
+    if answer.status[:3] in ("405", "501") and first.status[0] == "2":
+        battery.add(
+            Breach(
+                "H137",
+                f"GET is answered with {show(first.status)}, HEAD with {show(answer.status)}",
+            )
+        )
+    elif answer.status[:3] == first.status[:3]:
+        lengths = [_length(each) for each in (first, answer)]
+        if None not in lengths and lengths[0] != lengths[1]:
+            battery.add(
+                Breach("H123", f"Content-Length is {lengths[0]} for GET, {lengths[1]} for HEAD")
+            )
+
+
+def methods(battery: Battery, target: Target, first: Answer) -> None:
+    """OPTIONS for the server as a whole, and a method that nobody knows (A35)."""
+    for environ in (
+        battery.environ(target, REQUEST_METHOD="OPTIONS", PATH_INFO="*", QUERY_STRING=""),
+        battery.environ(target, REQUEST_METHOD="BREW"),
+    ):
+        what = f"called with {environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        battery.compare(first, battery.ask(environ), "A35", what)
+
+
+def content(battery: Battery, target: Target, first: Answer) -> None:
+    """POST: without content, with a form, with much content, in chunks (A29, A35)."""
+    form = b"name=value&other=%C3%A9"
+    kind = "application/x-www-form-urlencoded"
+    large = b"x" * _LARGE
+    for what, data, content_type, more in (
+        ("without content", b"", "", {"CONTENT_LENGTH": "0"}),
+        ("with a form", form, kind, {}),
+        ("with 2 MiB of content", large, "application/octet-stream", {}),
+    ):
+        more = {"CONTENT_LENGTH": str(len(data)), "CONTENT_TYPE": content_type, **more}
+        environ = battery.environ(target, REQUEST_METHOD="POST", **more)
+        environ["wsgi.input"] = Content(data)
+        answer = battery.ask(environ)
+        battery.compare(first, answer, "A35", f"called with POST {what}")
+    # A server that decodes chunks on the way knows no length; the stream ends by itself.
+    environ = battery.environ(
+        target, REQUEST_METHOD="POST", CONTENT_TYPE=kind, wsgi__input_terminated=True
+    )
+    environ.pop("CONTENT_LENGTH", None)
+    environ["wsgi.input"] = Content(form)
+    answer = battery.ask(environ)
+    battery.compare(first, answer, "A29", "called with POST and no CONTENT_LENGTH")
+
+
+def short(battery: Battery, target: Target, first: Answer) -> None:
+    """Content that ends before its length: the client has gone, with an error and without."""
+    for raises in (False, True):
+        environ = battery.environ(
+            target,
+            REQUEST_METHOD="POST",
+            CONTENT_LENGTH="100",
+            CONTENT_TYPE="application/x-www-form-urlencoded",
+        )
+        environ["wsgi.input"] = Content(b"name=val", raises)
+        answer = battery.ask(environ)
+        if not raises:
+            what = "called with content that ends before CONTENT_LENGTH"
+            battery.compare(first, answer, "A35", what)
+
+
+def minimal(battery: Battery, target: Target, first: Answer) -> None:
+    """Without the variables that need not be there; if it needs some, which (A29, A44)."""
+    answer = _without(battery, target, _OPTIONAL)
+    if not answer.failed:
+        return
+    failed = False
+    for key in _OPTIONAL:
+        one = _without(battery, target, (key,))
+        failed = failed or one.failed
+        rule = "A44" if key == "wsgi.file_wrapper" else "A29"
+        battery.compare(first, one, rule, f"called without {key}")
+    if not failed:
+        what = "called without all the variables that need not be there"
+        battery.compare(first, answer, "A29", what)
+
+
+def _without(battery: Battery, target: Target, keys: tuple[str, ...]) -> Answer:
+    environ = battery.environ(target)
+    for key in keys:
+        environ.pop(key, None)
+    return battery.ask(environ)
+
+
+def odd(battery: Battery, target: Target, first: Answer) -> None:
+    """Odd, and legal: mounted at a path, HTTP/1.0, octets that are no UTF-8 (A28, A29)."""
+    path = _decoded(target.path)
+    for what, more in (
+        ("mounted at /mounted", {"SCRIPT_NAME": "/mounted"}),
+        ("with an empty PATH_INFO", {"SCRIPT_NAME": path.rstrip("/"), "PATH_INFO": ""}),
+        ("over HTTP/1.0", {"SERVER_PROTOCOL": "HTTP/1.0"}),
+        ("with octets in PATH_INFO that are no UTF-8", {"PATH_INFO": f"{path}\xff\xfe"}),
+        ("with octets in a header that are no UTF-8", {"HTTP_X_NAME": "caf\xe9\xff"}),
+        ("with a long query", {"QUERY_STRING": "q=" + "a" * 6000}),
+        ("with other variables", {"REMOTE_USER": "someone", "example.extension": object()}),
+        ("over https", {"wsgi__url_scheme": "https", "HTTPS": "on", "SERVER_PORT": "443"}),
+        ("as SERVER_PROTOCOL HTTP/2", {"SERVER_PROTOCOL": "HTTP/2"}),
+    ):
+        answer = battery.ask(battery.environ(target, **more))
+        battery.compare(first, answer, "A29", f"called {what}")
+
+
+def early(battery: Battery, target: Target, first: Answer) -> None:
+    """The result is closed before it has been used up, and before it has been begun (A20)."""
+    for blocks in (0, 1):
+        answer = battery.ask(battery.environ(target), Oddity(stop_after=blocks))
+        if answer.close_error is not None and first.close_error is None:
+            error = answer.close_error
+            what = f"closed after {blocks} blocks, the result raises {_named(error)}"
+            battery.add(Breach("A20", what), error)
+    battery.ask(battery.environ(target), Oddity(gone=True))
+
+
+def edited(battery: Battery, target: Target, first: Answer) -> None:
+    """The server changes the list of headers, as it may (A47)."""
+    for _ in range(2):
+        answer = battery.ask(battery.environ(target), Oddity(edits_headers=True))
+        battery.compare(first, answer, "A47", "with its list of headers changed")
+    names = Counter(name.lower() for name, _ in answer.headers)
+    if not answer.failed and names["x-quaich-check"]:
+        battery.add(Breach("A47", "what the server added to the list of headers comes again"))
+
+
+TRIALS: Final[tuple[tuple[str, Trial], ...]] = (
+    ("again", again),
+    ("by several threads", together),
+    ("HEAD", head),
+    ("other methods", methods),
+    ("POST", content),
+    ("content that breaks off", short),
+    ("a minimal environ", minimal),
+    ("an odd environ", odd),
+    ("closed early", early),
+    ("headers edited", edited),
+)
+
+# --- Words ------------------------------------------------------------------------------------
+
+
+def _decoded(path: str) -> str:
+    return unquote_to_bytes(path).decode("latin-1")
+
+
+def _length(answer: Answer) -> str | None:
+    return next((value for name, value in answer.headers if name.lower() == "content-length"), None)
+
+
+def _named(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.error is None:
+        return "it gives no status"
+    return f"the application raises {_named(answer.error)}"
+
+
+def _raised_at(error: BaseException, application: WSGIApplication) -> Where:
+    """The innermost line of the application's, or of a library of it, that raised."""
+    where = site.of(application)
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith(site.OURS):
+            where = Where(frame.f_code.co_filename, line, frame.f_code.co_qualname)
+    return where

@@ -1,0 +1,336 @@
+"""One call of an application, watched from the start to the end of its result.
+
+Exchange.begin            the environ is looked at, its streams are replaced
+  Exchange                  is itself the start_response that the application gets
+    Write                     and this the write() that it returns
+  Exchange.returned         what the application returned
+    yielded, exhausted        each block, and the end
+"""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from quaich.conformance.checker import site
+from quaich.conformance.checker.environ import check_environ
+from quaich.conformance.checker.response import (
+    check_exc_info,
+    check_headers,
+    check_status,
+    check_together,
+    declared_length,
+)
+from quaich.conformance.checker.result import CheckedResult, watched
+from quaich.conformance.checker.streams import CheckedErrors, CheckedInput
+from quaich.conformance.findings import Breach, Report, Where, show
+
+if TYPE_CHECKING:
+    from quaich.conformance.checker import Checker
+
+_TINY: Final = 16  # bytes of a block
+_MANY: Final = 64  # tiny blocks
+
+_PARAMETERS: Final = ("status", "headers", "exc_info")
+
+
+class Exchange:
+    """See the module. Called by one thread at a time, as the application is."""
+
+    __slots__ = (
+        "_application",
+        "_code",
+        "_declared",
+        "_file_wrappers",
+        "_has_content",
+        "_is_head",
+        "_may_content",
+        "_report",
+        "_start_response",
+        "_started",
+        "_tiny",
+        "_total",
+        "_trapped",
+        "_wrapper",
+        "has_failed",
+        "inner",
+        "is_iterating",
+        "is_over",
+        "outer",
+    )
+
+    def __init__(self, checker: "Checker", start_response: Any) -> None:
+        self._application = checker.application
+        self._report: Report = checker.report
+        self.inner = checker.inner
+        self.outer = checker.outer
+        self._start_response = start_response
+        self._started = 0  # calls of start_response, successful or not
+        self._trapped = False  # start_response has raised what came in exc_info
+        self._code = ""
+        self._declared: int | None = None  # bytes, as Content-Length says
+        self._may_content = True
+        self._is_head = False
+        self._total = 0  # bytes of content so far
+        self._tiny = 0
+        self.is_iterating = False
+        self.has_failed = False
+        self.is_over = False
+        self._wrapper: Any = None
+        self._file_wrappers: list[Any] = []
+
+    # --- Findings -----------------------------------------------------------------------------
+
+    def note(self, breach: Breach, party: str, where: Where | None = None) -> None:
+        """Report a breach of whoever is ``inner`` or ``outer``."""
+        who = self.inner if party == "inner" else self.outer
+        self._report.add(breach, who, where or site.caller())
+
+    def note_late(self, breach: Breach) -> None:
+        """Report what is found out when nobody is there to be told by an exception."""
+        self._report.add_late(breach, self.outer, site.of(self._application))
+
+    def _note_application(self, breach: Breach) -> None:
+        self.note(breach, "inner", site.of(self._application))
+
+    # --- The call -----------------------------------------------------------------------------
+
+    def begin(self, environ: Any) -> None:
+        """Look at the environ, and put streams into it that are watched."""
+        for breach in check_environ(environ):
+            self.note(breach, "outer")
+        if not isinstance(environ, dict):
+            return
+        self._is_head = environ.get("REQUEST_METHOD") == "HEAD"
+        if "wsgi.input" in environ:
+            length = -1
+            if not environ.get("wsgi.input_terminated"):
+                text = environ.get("CONTENT_LENGTH") or "0"
+                if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 20:
+                    length = int(text)
+            environ["wsgi.input"] = CheckedInput(environ["wsgi.input"], length, self.note)
+        if "wsgi.errors" in environ:
+            environ["wsgi.errors"] = CheckedErrors(environ["wsgi.errors"], self.note)
+        wrapper = self._wrapper = environ.get("wsgi.file_wrapper")
+        if wrapper is not None and not isinstance(wrapper, type) and callable(wrapper):
+            # What it returns is to reach the server as it is; a class tells that by itself.
+            environ["wsgi.file_wrapper"] = self._wrap_file
+
+    def _wrap_file(self, *args: Any) -> Any:
+        wrapped = self._wrapper(*args)
+        self._file_wrappers.append(wrapped)
+        return wrapped
+
+    # --- start_response -----------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """start_response, as the application gets it."""
+        if keywords:
+            self.note(
+                Breach("A04", f"start_response is called with keywords: {', '.join(keywords)}"),
+                "inner",
+            )
+            return self._start_response(*args, **keywords)  # raises, as the server's would
+        count = len(args)
+        if not 2 <= count <= 3:
+            self.note(Breach("A04", f"start_response is called with {count} arguments"), "inner")
+            return self._start_response(*args)
+        exc_info = args[2] if count == 3 else None
+        self._check_order(exc_info)
+        self._started += 1
+        status, headers = args[0], args[1]
+        is_sound = True
+        for check, value in ((check_status, status), (check_headers, headers)):
+            for breach in check(value):
+                is_sound = False
+                self.note(breach, "inner")
+        if is_sound:
+            self._check_sound(status, headers)
+        if exc_info:
+            for breach in check_exc_info(exc_info):
+                self.note(breach, "inner")
+        elif is_sound and status[0] == "5" and sys.exc_info()[0] is not None:
+            self.note(
+                Breach("A35", f"an error is answered with {show(status)}, without exc_info"),
+                "inner",
+            )
+        try:
+            write = self._start_response(*args)
+        except BaseException:
+            self._trapped = self._trapped or bool(exc_info)
+            raise
+        if not callable(write):
+            self.note(Breach("S13", f"start_response returns {show(write)}"), "outer")
+        return Write(write, self)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._start_response, name)
+        if not name.startswith("__"):
+            self.note(Breach("A03", f"the attribute {name} of start_response is used"), "inner")
+        return value
+
+    def _check_order(self, exc_info: Any) -> None:
+        self._check_trapped("start_response is called")
+        if self.is_over:
+            self.note(Breach("A14", "start_response is called after the response"), "inner")
+        elif self._started and not exc_info:
+            rule = "A14" if self._code else "A15"
+            which = "" if self._code else ", which failed,"
+            self.note(
+                Breach(rule, f"start_response is called again{which} without exc_info"), "inner"
+            )
+
+    def _check_sound(self, status: str, headers: list[tuple[str, str]]) -> None:
+        code = self._code = status[:3]
+        self._declared = declared_length(headers)
+        if code in ("204", "401", "405", "407"):
+            for breach in check_together(status, {name.lower() for name, _ in headers}):
+                self.note(breach, "inner")
+        self._may_content = code not in ("204", "205", "304")
+
+    def _check_trapped(self, what: str) -> None:
+        if self._trapped:
+            self.note(
+                Breach("A13", f"{what} after start_response has raised what came in exc_info"),
+                "inner",
+            )
+
+    # --- Content ------------------------------------------------------------------------------
+
+    def returned(self, result: Any) -> Any:
+        """Look at what the application returned; gives what the server is to get."""
+        kind = type(result)
+        if kind is list or kind is tuple:
+            self._check_trapped("a result is returned")
+            if not self._started:
+                self._note_application(Breach("A16", "start_response has not been called"))
+            for block in result:
+                self._check_block(block, "the result holds", self._application)
+            self._check_end(self._application)
+            self.is_over = True
+            return result
+        if isinstance(self._wrapper, type) and isinstance(result, self._wrapper):
+            return result
+        if any(result is each for each in self._file_wrappers):
+            return result
+        is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
+        if not is_iterable or isinstance(result, (str, bytes)):
+            self._note_application(
+                Breach("A17", f"the application returns {show(result)}, no iterable of blocks")
+            )
+            return result
+        return watched(result, self)
+
+    def yielded(self, block: Any, result: Any) -> None:
+        """A block of the iterable."""
+        self._check_trapped("a block is given")
+        if not self._started:
+            self.note(
+                Breach("A16", "a block is given before start_response is called"),
+                "inner",
+                site.of(result),
+            )
+            self._started = 1  # once is enough
+        self._check_block(block, "the result gives", result)
+
+    def exhausted(self, result: CheckedResult) -> None:
+        """The iterable has no more blocks."""
+        place = result._result
+        if not self._started:
+            self.note(
+                Breach("A16", "the result ends, and start_response has not been called"),
+                "inner",
+                site.of(place),
+            )
+        try:
+            length = len(result) if hasattr(type(result), "__len__") else result.blocks
+        except Exception:
+            length = result.blocks  # it does not work, so nobody can rely on it
+        if length != result.blocks:
+            self.note(
+                Breach("A19", f"len() of the result is {length}, and it gives {result.blocks}"),
+                "inner",
+                site.of(place),
+            )
+        self._check_end(place)
+
+    def closed(self) -> None:
+        """The server has closed the result."""
+        self.is_over = True
+
+    def written(self, args: tuple[Any, ...]) -> None:
+        """The application calls write()."""
+        self._check_trapped("write() is called")
+        if self.is_over:
+            self.note(Breach("A23", "write() is called after the response"), "inner")
+        elif self.is_iterating:
+            self.note(Breach("A23", "write() is called by the iterable"), "inner")
+        if len(args) != 1:
+            self.note(Breach("A24", f"write() is called with {len(args)} arguments"), "inner")
+        else:
+            self.note(Breach("A22", "write() is used"), "inner")
+            self._check_block(args[0], "write() is called with", None)
+
+    def _check_block(self, block: Any, verb: str, source: Any) -> None:
+        if type(block) is not bytes:
+            where = None if source is None else site.of(source)
+            self.note(Breach("A18", f"{verb} {show(block)}, not bytes"), "inner", where)
+            return
+        size = len(block)
+        if not size:
+            return
+        before, self._total = self._total, self._total + size
+        declared = self._declared
+        if declared is not None and self._total > declared >= before and not self._is_head:
+            where = None if source is None else site.of(source)
+            breach = Breach("A37", f"more than the {declared} bytes of Content-Length are given")
+            self.note(breach, "inner", where)
+        if not self._may_content:
+            where = None if source is None else site.of(source)
+            rule = "H124" if self._code == "205" else "H120"
+            self.note(
+                Breach(rule, f"content is given for status {self._code}, which has none"),
+                "inner",
+                where,
+            )
+            self._may_content = True  # once is enough
+        if size < _TINY:
+            self._tiny += 1
+            if self._tiny == _MANY:
+                where = None if source is None else site.of(source)
+                breach = Breach("A21", f"{_MANY} blocks are smaller than {_TINY} bytes")
+                self.note(breach, "inner", where)
+
+    def _check_end(self, source: Any) -> None:
+        declared = self._declared
+        if (
+            declared is not None
+            and self._total < declared
+            and not self._is_head
+            and self._code not in ("204", "205", "304")
+            and not self.has_failed
+        ):
+            self.note(
+                Breach("A37", f"Content-Length says {declared} bytes, and {self._total} are given"),
+                "inner",
+                site.of(source),
+            )
+
+
+class Write:
+    """The write() that start_response returns."""
+
+    __slots__ = ("_exchange", "_write")
+
+    def __init__(self, write: Callable[..., Any], exchange: Exchange) -> None:
+        self._write = write
+        self._exchange = exchange
+
+    def __call__(self, *args: Any) -> Any:
+        self._exchange.written(args)
+        return self._write(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._write, name)
+        if not name.startswith("__"):
+            self._exchange.note(Breach("A03", f"the attribute {name} of write() is used"), "inner")
+        return value

@@ -1,0 +1,59 @@
+"""Where in somebody's code something happened.
+
+Asked only once there is a finding: a frame costs nothing until it is looked at.
+"""
+
+import functools
+import sys
+from pathlib import Path
+from types import CodeType, FrameType, GeneratorType
+from typing import Any, Final
+
+from quaich.conformance.findings import NOWHERE, Where
+
+OURS: Final = str(Path(__file__).parent.parent)
+
+
+def caller() -> Where:
+    """The innermost frame that is not the checker's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+        frame = frame.f_back
+    return NOWHERE if frame is None else _of_code(frame.f_code, frame.f_lineno)
+
+
+def of(thing: Any) -> Where:
+    """Where a callable or an iterable was written; a generator: the line where it stands."""
+    if isinstance(thing, GeneratorType):
+        frame = thing.gi_frame
+        line = thing.gi_code.co_firstlineno if frame is None else frame.f_lineno
+        return _of_code(thing.gi_code, line)
+    code = _code_of(thing)
+    if code is not None:
+        return _of_code(code, code.co_firstlineno)
+    kind = thing if isinstance(thing, type) else type(thing)
+    for name in ("__next__", "__iter__", "__getitem__", "__call__", "__init__"):
+        code = getattr(getattr(kind, name, None), "__code__", None)
+        if code is not None:
+            return Where(code.co_filename, code.co_firstlineno, kind.__qualname__)
+    module = sys.modules.get(kind.__module__)
+    return Where(getattr(module, "__file__", None) or kind.__module__, 0, kind.__qualname__)
+
+
+def _code_of(thing: Any) -> CodeType | None:
+    """The code of a function, a method, a partial, or an object with ``__call__``."""
+    for _ in range(16):  # a partial of a partial, a method of a callable object
+        if isinstance(thing, functools.partial):
+            thing = thing.func
+            continue
+        code = getattr(getattr(thing, "__func__", thing), "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+        if isinstance(thing, type) or not callable(thing):
+            return None
+        thing = type(thing).__call__
+    return None
+
+
+def _of_code(code: CodeType, line: int) -> Where:
+    return Where(code.co_filename, line, code.co_qualname)
