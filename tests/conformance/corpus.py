@@ -45,13 +45,20 @@ BREAKERS: Final[list[Case]] = []
 LEGAL: Final[list[Case]] = []
 
 
+def _is_gateway(program: object) -> bool:
+    return type(program) is type and issubclass(program, Gateway)
+
+
 def _enter(
     into: list[Case], program: Any, rule: str, name: str, guilty: str, parts: dict[str, Any]
 ) -> None:
-    is_gateway = isinstance(program, type) and issubclass(program, Gateway)
+    is_gateway = _is_gateway(program)
     if is_gateway:
         parts["gateway"] = program
-    qualname = getattr(program, "__qualname__", type(program).__qualname__)
+    try:
+        qualname = program.__qualname__
+    except Exception:  # an object; and a proxy is one whose attributes fail
+        qualname = type(program).__qualname__
     label = qualname.replace(".<locals>", "")
     parts.setdefault("application", program)
     parts.setdefault("gateway", Gateway)
@@ -73,7 +80,7 @@ def breaks(
     rule. ``parts`` are fields of Case."""
 
     def enter(program: T) -> T:
-        if isinstance(program, type) and issubclass(program, Gateway):
+        if _is_gateway(program):
             parts["application"] = application
         _enter(BREAKERS, program, rule, name, guilty, dict(parts))
         return program
@@ -88,7 +95,7 @@ def legal(
     same."""
 
     def enter(program: T) -> T:
-        if isinstance(program, type) and issubclass(program, Gateway):
+        if _is_gateway(program):
             parts["application"] = application
         _enter(LEGAL, program, "", name, "", {"also": warnings, **parts})
         return program

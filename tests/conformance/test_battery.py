@@ -219,7 +219,7 @@ BREAKERS: list[tuple[str, Callable[[], WSGIApplication]]] = [
     ("A29", lambda: needs("HTTP_HOST")),
     ("A29", lambda: needs("SCRIPT_NAME")),
     ("A44", lambda: needs("wsgi.file_wrapper")),
-    ("A29", only_utf_8),
+    ("A35", only_utf_8),
     ("H137", no_head),
     ("H123", other_length),
     ("A35", unknown_method),

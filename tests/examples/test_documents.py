@@ -32,7 +32,9 @@ README = TOP / "README.md"
 CONTRIBUTING = TOP / "CONTRIBUTING.md"
 TUTORIAL = TOP / "docs" / "tutorial.md"
 DOCUMENTS = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("examples/*.md")])
-PAGES = [str(path.relative_to(TOP)) for path in DOCUMENTS if "_build" not in path.parts]
+# Made when the manual is built: a page for each rule.
+_MADE = ("_build", "rules")
+PAGES = [str(path.relative_to(TOP)) for path in DOCUMENTS if set(_MADE).isdisjoint(path.parts)]
 
 
 class Block(NamedTuple):

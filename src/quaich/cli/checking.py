@@ -36,6 +36,7 @@ class Wish:
     paths: Sequence[str]
     openapi: str | None
     crawl: int
+    host: str
     select: Sequence[str]
     ignore: Sequence[str]
     form: str
@@ -46,13 +47,13 @@ class Wish:
 
 def check(wish: Wish, say: Callable[[str], object]) -> None:
     """Check, and write the report: to a file, or with ``say``. Raises :class:`ChecksFailed`."""
-    report = Report("collect", select=_rules(wish.select), ignore=_rules(wish.ignore))
+    report = Report("collect", select=chosen_rules(wish.select), ignore=chosen_rules(wish.ignore))
     if wish.is_middleware:
         outcome = check_middleware(load_factory(wish.app, wish.directories), wish.app, report)
     else:
         targets = _targets(wish)
         application = load_app(wish.app, wish.directories)
-        outcome = check_application(application, wish.app, report, targets, wish.crawl)
+        outcome = check_application(application, wish.app, report, targets, wish.crawl, wish.host)
     outcome = dataclasses.replace(
         outcome, version=__version__, findings=tuple(map(_from_here, outcome.findings))
     )
@@ -101,7 +102,7 @@ def _targets(wish: Wish) -> list[Target]:
     return list(dict.fromkeys(targets)) or [parse_path("/")]
 
 
-def _rules(values: Sequence[str]) -> tuple[str, ...]:
+def chosen_rules(values: Sequence[str]) -> tuple[str, ...]:
     """Ids and beginnings of ids; each has to stand for a rule."""
     chosen = [each.strip().upper() for value in values for each in value.split(",") if each.strip()]
     known = catalogue()

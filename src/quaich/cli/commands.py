@@ -233,6 +233,13 @@ def explain(rules: tuple[str, ...], all_rules: bool, form: str) -> None:
     help="Follow links to N pages more, and ask for each once.",
 )
 @click.option(
+    "--host",
+    metavar="HOST[:PORT]",
+    default="localhost:8000",
+    show_default=True,
+    help="What the Host field says; some applications answer for their own hosts only.",
+)
+@click.option(
     "--format",
     "--output-format",
     "form",
@@ -267,3 +274,62 @@ def check(app: str, middleware: bool, directories: tuple[str, ...], **wishes: An
     places = tuple(place for value in directories for place in _split(value))
     wish = checking.Wish(app=app, is_middleware=middleware, directories=places, **wishes)
     checking.check(wish, lambda text: click.echo(text, nl=False))
+
+
+@quaich.command(cls=click.Command)
+@click.option(
+    "--exec",
+    "commands",
+    metavar="COMMAND",
+    multiple=True,
+    help="How to start the server, with {port}, {host} and {app} to be filled in:"
+    " 'gunicorn -b 127.0.0.1:{port} {app}'.",
+)
+@click.option(
+    "--preset",
+    "presets",
+    metavar="NAME",
+    multiple=True,
+    help="A server that is known: quaich, gunicorn, granian, waitress, uwsgi, cheroot, bjoern,"
+    " fastwsgi, wsgiref, werkzeug, gevent.",
+)
+@click.option("--python", metavar="PATH", help="The Python of the presets; default: this one.")
+@click.option("--url", metavar="URL", help="A server that is running, at http://HOST:PORT.")
+@click.option(
+    "--any-app",
+    "any_app",
+    is_flag=True,
+    help="What is at --url is not the probe's application: judge by HTTP alone.",
+)
+@click.option("--compare", is_flag=True, help="Several servers in one table, in Markdown.")
+@click.option(
+    "--format",
+    "--output-format",
+    "form",
+    type=click.Choice(["text", "json", "html", "junit", "github"]),
+    default="text",
+    show_default=True,
+)
+@click.option("--output", "--output-file", "-o", "output", metavar="FILE", help="Write it there.")
+@click.option("--select", metavar="RULES", multiple=True, help="Only these: H, or S51,H0.")
+@click.option("--ignore", metavar="RULES", multiple=True, help="Not these: H133.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever was found.")
+def probe(any_app: bool, **wishes: Any) -> None:
+    """Judge a server by the rules of WSGI and HTTP, on the wire.
+
+    It is started with an application of the probe's, and asked one thing for each rule, on fresh
+    connections. It is sent what no client should send: probe servers of your own only.
+
+    Exits with 1 if the server breaks rules, with 2 if it could not be told which server.
+    """
+    from quaich.cli import probing
+
+    stderr = click.get_text_stream("stderr")
+
+    def progress(line: str) -> None:
+        if stderr.isatty():
+            click.echo(f"\r\x1b[K{line}", file=stderr, nl=False)
+
+    wish = probing.Wish(has_application=not any_app, **wishes)
+    probing.probe(wish, lambda text: click.echo(text, nl=False), progress)

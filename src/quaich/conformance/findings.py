@@ -29,10 +29,14 @@ NOWHERE: Final = Where("", 0, "")
 
 
 class Breach(NamedTuple):
-    """What a check has to say: the id of the rule, and what was done, with value and type."""
+    """What a check has to say: the id of the rule, and what was done, with value and type.
+
+    ``severity``: None for that of the rule. A rule for both sides may be less to one of them.
+    """
 
     rule: str
     message: str
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,8 @@ _ORDER: Final = {"error": 0, "warning": 1, "info": 2}
 
 
 def _finding(rule: Rule, breach: Breach, party: str, where: Where) -> Finding:
-    return Finding(rule.id, rule.severity, party, breach.message, rule.says, where, rule.fix)
+    severity = breach.severity or rule.severity
+    return Finding(rule.id, severity, party, breach.message, rule.says, where, rule.fix)
 
 
 def show(value: object) -> str:

@@ -108,6 +108,10 @@ class Repetition:
     def keep(self, head: bytes, request: Request, variables: dict[str, Any]) -> None:
         """The same head came once more; without the empty line that ends it."""
         if _CREDENTIALS.isdisjoint(variables):
+            if self.block:
+                # One dictionary for each connection is enough, since many may be idle.
+                self.block, self.count, self.variables = b"", 0, self._base
+                self._misses -= 1
             self.head, self.head_request = head + b"\r\n", request
             self.head_variables = variables.copy()
 

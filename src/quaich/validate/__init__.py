@@ -21,7 +21,8 @@ the returned iterable are wrapped.
 The names are those of ``wsgiref.validate``. What that module refuses although PEP 3333 and HTTP
 allow it passes here, except where CPython's own tests demand the refusal; the comments marked
 "Kept" name them. This is the drop-in grade: it looks for no violation that the standard library
-overlooks; ``validator(application, strict=True)`` does (:mod:`quaich.conformance`). It imports nothing of Quaich but the types: an oracle shares no code with the accused.
+overlooks; ``validator(application, strict=True)`` does (:mod:`quaich.conformance`). It imports
+nothing of Quaich but the types and that room: an oracle shares no code with the accused.
 """
 
 # Not public, and yet imported from here by programs in use: hence the doubled names.

@@ -12,6 +12,8 @@ from typing import Any, Final, NoReturn
 
 from quaich.types import WSGIApplication, WSGIEnvironment
 
+HOST: Final = "localhost:8000"
+
 BLOCKS_MAX: Final = 10_000
 """Blocks of a result that are taken. An event stream has no end, and is legal."""
 
@@ -101,6 +103,7 @@ def environ_of(
     content: bytes = b"",
     content_type: str = "",
     more: Mapping[str, Any] | None = None,
+    host: str = HOST,
 ) -> WSGIEnvironment:
     """The environ of an ordinary request. ``path`` is decoded, one character for each octet."""
     environ: dict[str, Any] = {
@@ -108,14 +111,14 @@ def environ_of(
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
+        "SERVER_NAME": host.rpartition(":")[0] or host,
         "SERVER_PORT": "8000",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SERVER_SOFTWARE": "quaich-check",
         "GATEWAY_INTERFACE": "CGI/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "REMOTE_PORT": "40000",
-        "HTTP_HOST": "localhost:8000",
+        "HTTP_HOST": host,
         "HTTP_USER_AGENT": "quaich-check",
         "HTTP_ACCEPT": "*/*",
         "wsgi.version": (1, 0),

@@ -25,11 +25,12 @@ _REFERENCE: Final = {
 _HTML: Final = ("text/html", "application/xhtml+xml")
 _CHARSET: Final = re.compile(r""";[ \t]*charset=["']?([A-Za-z0-9_.:+-]+)""", re.IGNORECASE)
 
+_NO_REFERENCE: Final = re.compile(r"&(?=[A-Za-z0-9]+=)")
+
 # Codecs of Python that no page is in. They raise, warn, or take a long time over other content.
 _NO_CHARSETS: Final = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 
-# Octets that are looked at. Older versions of html.parser take a time that grows with the square
-# of the length over some pages; what people read has fewer.
+# Octets that are looked at: enough for what people read.
 PAGE_MAX: Final = 512 * 1024
 
 # Kinds of <input> that a form does not send, or only if they were clicked.
@@ -104,8 +105,12 @@ class Page(HTMLParser):
             self._add(self._area, text)
             self._area = None
 
-    def close(self) -> None:
-        super().close()
+    def take(self, text: str) -> None:
+        """The whole page, in place of feed() and close()."""
+        # Not close(): over what is not closed at the end it takes a time that grows with the
+        # square of the length, or worse, and what it finds there is no element for HTML. An end
+        # tag after the page makes feed() hand out the text before it.
+        self.feed(f"{text}</html>")
         self._close_select()
 
     def handle_data(self, data: str) -> None:
@@ -181,11 +186,12 @@ def parse_page(page: bytes, content_type: str) -> Page:
     parsed = Page()
     if content_type.partition(";")[0].strip().lower() not in _HTML:
         return parsed
-    # For HTML "<![" begins a comment; some versions of html.parser stumble over it.
+    # For HTML "<![" begins a comment, and "&copy=" in an attribute is no reference to a character;
+    # some versions of html.parser stumble over the one and misread the other.
     text = _decode(page[:PAGE_MAX], content_type).replace("<![", "<!-[")
+    text = _NO_REFERENCE.sub("&amp;", text)
     try:
-        parsed.feed(text)
-        parsed.close()
+        parsed.take(text)
     except (AssertionError, ValueError):
         # html.parser gives up with the one, and with the other over a reference to a character
         # of more than 4300 digits. What it has found so far counts.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from quaich.conformance.check.battery import Battery
+from quaich.conformance.check.gateway import HOST
 from quaich.conformance.check.middleware import Middlewares
 from quaich.conformance.check.targets import Crawl, Target
 from quaich.conformance.findings import Report
@@ -26,9 +27,11 @@ def check_application(
     report: Report,
     targets: Iterable[Target],
     crawl: int = 0,
+    host: str = HOST,
 ) -> Outcome:
-    """Check an application. ``crawl``: pages behind the targets that are asked for once each."""
-    battery = Battery(application, report)
+    """Check an application. ``crawl``: pages behind the targets that are asked for once each;
+    ``host``: what the Host field says."""
+    battery = Battery(application, report, host)
     targets = list(targets)
     pages = Crawl(targets, most=len(targets) + crawl)
     given = set(targets)

@@ -48,16 +48,21 @@ class Checker:
         entered = self._entered
         is_outermost = thread not in entered
         entered[thread] = None
-        if len(entered) > 1 and not environ.get("wsgi.multithread", True):
-            exchange.note(
-                Breach("S45", "wsgi.multithread is false, and two threads call at once"), "outer"
-            )
         try:
+            if len(entered) > 1 and _is_single(environ):
+                breach = Breach("S45", "wsgi.multithread is false, and two threads call at once")
+                exchange.note(breach, "outer")
             result = self.application(environ, exchange)
         finally:
             if is_outermost:
                 entered.pop(thread, None)
-        return exchange.returned(result)
+        try:
+            return exchange.returned(result)
+        except BaseException:
+            # A checker that raises: nobody else can close the result.
+            if hasattr(result, "close"):
+                result.close()
+            raise
 
     def __getattr__(self, name: str) -> Any:
         # Frameworks' applications have more than __call__: a test client looks for it.
@@ -69,6 +74,10 @@ class Checker:
     def findings(self) -> list[Any]:
         """Of the report."""
         return self.report.findings
+
+
+def _is_single(environ: Any) -> bool:
+    return isinstance(environ, dict) and not environ.get("wsgi.multithread", True)
 
 
 def checker(

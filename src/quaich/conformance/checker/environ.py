@@ -44,7 +44,13 @@ _RULE: Final = {
 }
 
 # Left out where they do not apply; there is no empty name.
-_NEVER_EMPTY: Final[tuple[str, ...]] = ("REMOTE_USER", "REMOTE_HOST", "REMOTE_ADDR", "AUTH_TYPE")
+_NEVER_EMPTY: Final[tuple[str, ...]] = (
+    "REMOTE_USER",
+    "REMOTE_HOST",
+    "REMOTE_ADDR",
+    "REMOTE_IDENT",
+    "AUTH_TYPE",
+)
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _PROTOCOL = re.compile(r"HTTP/[0-9]+(\.[0-9]+)?").fullmatch
@@ -142,6 +148,7 @@ def _check(environ: Any) -> Iterator[Breach]:
         yield Breach("S08", f"the environ is {show(environ)}, not a dict")
         if not isinstance(environ, dict):
             return
+        environ = dict(dict.items(environ))  # whatever the methods of a subclass do
     for key in sorted(_REQUIRED - environ.keys()):
         yield Breach(_RULE[key], f"the environ has no {key}")
     for key in environ:
@@ -170,7 +177,7 @@ def _check_variables(environ: dict[Any, Any]) -> Iterator[Breach]:
     if isinstance(method, str) and _TOKEN(method) is None:
         yield Breach("S23", f"REQUEST_METHOD is {show(method)}, which is no method")
     for key in ("SERVER_NAME", "SERVER_PORT"):
-        if get(key, "x") == "":
+        if _is_empty(get(key)):
             yield Breach("S29", f"{key} is empty")
     port = get("SERVER_PORT", "0")
     if isinstance(port, str) and port and _DIGITS(port) is None:
@@ -192,19 +199,22 @@ def _check_variables(environ: dict[Any, Any]) -> Iterator[Breach]:
         if key in environ:
             yield Breach("S31", f"the environ has {key}; it is called {key[5:]}")
     for key in _NEVER_EMPTY:
-        if get(key) == "":
+        if _is_empty(get(key)):
             yield Breach("S35", f"{key} is empty")
+
+
+def _is_empty(value: object) -> bool:
+    return type(value) is str and not value  # and no comparison with whatever it is
 
 
 def _check_wsgi(environ: dict[Any, Any]) -> Iterator[Breach]:
     get = environ.get
     version = get("wsgi.version", (1, 0))
-    if version != (1, 0) or type(version) is not tuple:
+    if type(version) is not tuple or version != (1, 0):
         yield Breach("S38", f"wsgi.version is {show(version)}, not (1, 0)")
     scheme = get("wsgi.url_scheme", "http")
-    if scheme not in ("http", "https"):
-        if type(scheme) is not str or not scheme:
-            yield Breach("S39", f"wsgi.url_scheme is {show(scheme)}")
+    if not isinstance(scheme, str) or not scheme:
+        yield Breach("S39", f"wsgi.url_scheme is {show(scheme)}")
     elif scheme == "https" and "HTTPS" not in environ:
         yield Breach("S33", "wsgi.url_scheme is https, and the environ has no HTTPS")
     for key in ("wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once"):

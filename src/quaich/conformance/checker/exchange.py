@@ -7,7 +7,6 @@ Exchange.begin            the environ is looked at, its streams are replaced
     yielded, exhausted        each block, and the end
 """
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +19,7 @@ from quaich.conformance.checker.response import (
     check_together,
     declared_length,
 )
-from quaich.conformance.checker.result import CheckedResult, watched
+from quaich.conformance.checker.result import watched
 from quaich.conformance.checker.streams import CheckedErrors, CheckedInput
 from quaich.conformance.findings import Breach, Report, Where, show
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 _TINY: Final = 16  # bytes of a block
 _MANY: Final = 64  # tiny blocks
-
-_PARAMETERS: Final = ("status", "headers", "exc_info")
 
 
 class Exchange:
@@ -41,7 +38,8 @@ class Exchange:
         "_code",
         "_declared",
         "_file_wrappers",
-        "_has_content",
+        "_has_begun",
+        "_headers",
         "_is_head",
         "_may_content",
         "_report",
@@ -50,11 +48,14 @@ class Exchange:
         "_tiny",
         "_total",
         "_trapped",
+        "_was_late",
         "_wrapper",
+        "blocks",
         "has_failed",
+        "has_returned",
         "inner",
-        "is_iterating",
         "is_over",
+        "length",
         "outer",
     )
 
@@ -65,14 +66,19 @@ class Exchange:
         self.outer = checker.outer
         self._start_response = start_response
         self._started = 0  # calls of start_response, successful or not
+        self._has_begun = False  # a call of start_response has succeeded
+        self._was_late = False  # a block came before it
         self._trapped = False  # start_response has raised what came in exc_info
+        self._headers: tuple[list[Any], list[Any]] | None = None  # the list, and a copy
         self._code = ""
         self._declared: int | None = None  # bytes, as Content-Length says
         self._may_content = True
         self._is_head = False
         self._total = 0  # bytes of content so far
         self._tiny = 0
-        self.is_iterating = False
+        self.blocks = 0  # of the result
+        self.length: int | None = None  # len() of the result, as the server has got it
+        self.has_returned = False
         self.has_failed = False
         self.is_over = False
         self._wrapper: Any = None
@@ -89,8 +95,15 @@ class Exchange:
         """Report what is found out when nobody is there to be told by an exception."""
         self._report.add_late(breach, self.outer, site.of(self._application))
 
-    def _note_application(self, breach: Breach) -> None:
-        self.note(breach, "inner", site.of(self._application))
+    def _note_at(self, source: Any, breach: Breach) -> None:
+        """Report a breach of the application's that was written where ``source`` was; None: by
+        who calls. Iterators of the standard library are not at fault."""
+        where = None
+        if source is not None:
+            where = site.of(source)
+            if not where.line:
+                where = site.of(self._application)
+        self.note(breach, "inner", where)
 
     # --- The call -----------------------------------------------------------------------------
 
@@ -115,8 +128,8 @@ class Exchange:
             # What it returns is to reach the server as it is; a class tells that by itself.
             environ["wsgi.file_wrapper"] = self._wrap_file
 
-    def _wrap_file(self, *args: Any) -> Any:
-        wrapped = self._wrapper(*args)
+    def _wrap_file(self, *args: Any, **keywords: Any) -> Any:
+        wrapped = self._wrapper(*args, **keywords)
         self._file_wrappers.append(wrapped)
         return wrapped
 
@@ -145,10 +158,10 @@ class Exchange:
                 self.note(breach, "inner")
         if is_sound:
             self._check_sound(status, headers)
-        if exc_info:
+        if exc_info is not None:
             for breach in check_exc_info(exc_info):
                 self.note(breach, "inner")
-        elif is_sound and status[0] == "5" and sys.exc_info()[0] is not None:
+        elif is_sound and status[0] == "5" and site.is_handling():
             self.note(
                 Breach("A35", f"an error is answered with {show(status)}, without exc_info"),
                 "inner",
@@ -157,9 +170,14 @@ class Exchange:
             write = self._start_response(*args)
         except BaseException:
             self._trapped = self._trapped or bool(exc_info)
+            args, exc_info = (), None  # this frame is in the traceback: no circle
             raise
+        self._has_begun = True
+        if is_sound:
+            self._headers = (headers, headers[:])
         if not callable(write):
-            self.note(Breach("S13", f"start_response returns {show(write)}"), "outer")
+            breach = Breach("S13", f"start_response returns {show(write)}")
+            self.note(breach, "outer", site.of_server(self._start_response))
         return Write(write, self)
 
     def __getattr__(self, name: str) -> Any:
@@ -169,15 +187,17 @@ class Exchange:
         return value
 
     def _check_order(self, exc_info: Any) -> None:
-        self._check_trapped("start_response is called")
+        self._check_trapped("start_response is called", None)
         if self.is_over:
             self.note(Breach("A14", "start_response is called after the response"), "inner")
         elif self._started and not exc_info:
-            rule = "A14" if self._code else "A15"
-            which = "" if self._code else ", which failed,"
-            self.note(
-                Breach(rule, f"start_response is called again{which} without exc_info"), "inner"
-            )
+            if self._has_begun:
+                breach = Breach("A14", "start_response is called again without exc_info")
+            else:
+                breach = Breach(
+                    "A15", "start_response is called again after it failed, without exc_info"
+                )
+            self.note(breach, "inner")
 
     def _check_sound(self, status: str, headers: list[tuple[str, str]]) -> None:
         code = self._code = status[:3]
@@ -187,84 +207,108 @@ class Exchange:
                 self.note(breach, "inner")
         self._may_content = code not in ("204", "205", "304")
 
-    def _check_trapped(self, what: str) -> None:
+    def _check_trapped(self, what: str, source: Any) -> None:
         if self._trapped:
-            self.note(
-                Breach("A13", f"{what} after start_response has raised what came in exc_info"),
-                "inner",
-            )
+            self._trapped = False  # once is enough
+            breach = Breach("A13", f"{what} after start_response has raised what came in exc_info")
+            self._note_at(source, breach)
+
+    def _check_headers_kept(self) -> None:
+        if self._headers is not None:
+            headers, copy = self._headers
+            if headers != copy:
+                breach = Breach("A47", "the list of headers is changed after start_response")
+                self._note_at(self._application, breach)
 
     # --- Content ------------------------------------------------------------------------------
 
     def returned(self, result: Any) -> Any:
         """Look at what the application returned; gives what the server is to get."""
+        self.has_returned = True
+        self._check_headers_kept()
         kind = type(result)
         if kind is list or kind is tuple:
-            self._check_trapped("a result is returned")
-            if not self._started:
-                self._note_application(Breach("A16", "start_response has not been called"))
+            self._check_returned()
             for block in result:
                 self._check_block(block, "the result holds", self._application)
             self._check_end(self._application)
             self.is_over = True
             return result
-        if isinstance(self._wrapper, type) and isinstance(result, self._wrapper):
-            return result
-        if any(result is each for each in self._file_wrappers):
+        if self._is_wrapped_file(result):
+            self._check_returned()
             return result
         is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
         if not is_iterable or isinstance(result, (str, bytes)):
-            self._note_application(
-                Breach("A17", f"the application returns {show(result)}, no iterable of blocks")
-            )
+            breach = Breach("A17", f"the application returns {show(result)}, no iterable of blocks")
+            self._note_at(self._application, breach)
             return result
         return watched(result, self)
 
+    def _is_wrapped_file(self, result: Any) -> bool:
+        if isinstance(self._wrapper, type) and isinstance(result, self._wrapper):
+            return True
+        return any(result is each for each in self._file_wrappers)
+
+    def _check_returned(self) -> None:
+        """What a result has to find done that calls nothing of the application's."""
+        self._check_trapped("a result is returned", self._application)
+        if not self._started:
+            breach = Breach("A16", "start_response has not been called")
+            self._note_at(self._application, breach)
+
     def yielded(self, block: Any, result: Any) -> None:
         """A block of the iterable."""
-        self._check_trapped("a block is given")
-        if not self._started:
-            self.note(
-                Breach("A16", "a block is given before start_response is called"),
-                "inner",
-                site.of(result),
-            )
-            self._started = 1  # once is enough
+        self.blocks += 1
+        if self._trapped:
+            self._check_trapped("a block is given", result)
+        if not self._started and not self._was_late:
+            breach = Breach("A16", "a block is given before start_response is called")
+            self._note_at(result, breach)
+            self._was_late = True  # once is enough
         self._check_block(block, "the result gives", result)
 
-    def exhausted(self, result: CheckedResult) -> None:
+    def exhausted(self, result: Any) -> None:
         """The iterable has no more blocks."""
-        place = result._result
-        if not self._started:
-            self.note(
-                Breach("A16", "the result ends, and start_response has not been called"),
-                "inner",
-                site.of(place),
-            )
+        if self.is_over:
+            return  # asked again
+        self.is_over = True
+        self._check_trapped("the result ends", result)
+        if not self._started and not self._was_late:
+            breach = Breach("A16", "the result ends, and start_response has not been called")
+            self._note_at(result, breach)
+        length = self._length_of(result)
+        if length != self.blocks:
+            breach = Breach("A19", f"len() of the result is {length}, and it gives {self.blocks}")
+            self._note_at(result, breach)
+        self._check_end(result)
+
+    def _length_of(self, result: Any) -> int:
+        """What the server has been told. If it has not asked, what it would be told: a len() that
+        fails is not relied on, and 0 may be what is left now."""
+        if self.length is not None:
+            return self.length
         try:
-            length = len(result) if hasattr(type(result), "__len__") else result.blocks
+            length = len(result) if hasattr(type(result), "__len__") else 0
         except Exception:
-            length = result.blocks  # it does not work, so nobody can rely on it
-        if length != result.blocks:
-            self.note(
-                Breach("A19", f"len() of the result is {length}, and it gives {result.blocks}"),
-                "inner",
-                site.of(place),
-            )
-        self._check_end(place)
+            length = 0
+        return length or self.blocks
 
     def closed(self) -> None:
         """The server has closed the result."""
         self.is_over = True
 
-    def written(self, args: tuple[Any, ...]) -> None:
+    def written(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """The application calls write()."""
-        self._check_trapped("write() is called")
+        self._headers = None  # from now on the server may have changed the list
+        self._check_trapped("write() is called", None)
         if self.is_over:
             self.note(Breach("A23", "write() is called after the response"), "inner")
-        elif self.is_iterating:
+        elif self.has_returned:
             self.note(Breach("A23", "write() is called by the iterable"), "inner")
-        if len(args) != 1:
+        if keywords:
+            what = ", ".join(keywords)
+            self.note(Breach("A24", f"write() is called with keywords: {what}"), "inner")
+        elif len(args) != 1:
             self.note(Breach("A24", f"write() is called with {len(args)} arguments"), "inner")
         else:
             self.note(Breach("A22", "write() is used"), "inner")
@@ -272,8 +316,7 @@ class Exchange:
 
     def _check_block(self, block: Any, verb: str, source: Any) -> None:
         if type(block) is not bytes:
-            where = None if source is None else site.of(source)
-            self.note(Breach("A18", f"{verb} {show(block)}, not bytes"), "inner", where)
+            self._note_at(source, Breach("A18", f"{verb} {show(block)}, not bytes"))
             return
         size = len(block)
         if not size:
@@ -281,24 +324,18 @@ class Exchange:
         before, self._total = self._total, self._total + size
         declared = self._declared
         if declared is not None and self._total > declared >= before and not self._is_head:
-            where = None if source is None else site.of(source)
             breach = Breach("A37", f"more than the {declared} bytes of Content-Length are given")
-            self.note(breach, "inner", where)
+            self._note_at(source, breach)
         if not self._may_content:
-            where = None if source is None else site.of(source)
             rule = "H124" if self._code == "205" else "H120"
-            self.note(
-                Breach(rule, f"content is given for status {self._code}, which has none"),
-                "inner",
-                where,
-            )
+            breach = Breach(rule, f"content is given for status {self._code}, which has none")
+            self._note_at(source, breach)
             self._may_content = True  # once is enough
         if size < _TINY:
             self._tiny += 1
             if self._tiny == _MANY:
-                where = None if source is None else site.of(source)
                 breach = Breach("A21", f"{_MANY} blocks are smaller than {_TINY} bytes")
-                self.note(breach, "inner", where)
+                self._note_at(source, breach)
 
     def _check_end(self, source: Any) -> None:
         declared = self._declared
@@ -309,11 +346,8 @@ class Exchange:
             and self._code not in ("204", "205", "304")
             and not self.has_failed
         ):
-            self.note(
-                Breach("A37", f"Content-Length says {declared} bytes, and {self._total} are given"),
-                "inner",
-                site.of(source),
-            )
+            what = f"Content-Length says {declared} bytes, and {self._total} are given"
+            self._note_at(source, Breach("A37", what))
 
 
 class Write:
@@ -325,9 +359,9 @@ class Write:
         self._write = write
         self._exchange = exchange
 
-    def __call__(self, *args: Any) -> Any:
-        self._exchange.written(args)
-        return self._write(*args)
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        self._exchange.written(args, keywords)
+        return self._write(*args, **keywords)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._write, name)

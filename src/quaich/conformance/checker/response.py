@@ -40,6 +40,8 @@ _HOP_BY_HOP: Final = frozenset(
 # A status that has to bring a header (RFC 9110, sections 11.6.1 and 15.5.6).
 _HAS_TO_BRING: Final = {"401": "WWW-Authenticate", "405": "Allow", "407": "Proxy-Authenticate"}
 
+_DIGITS_MAX: Final = 640  # any Python turns so many into an int
+
 _MEMO_MAX: Final = 1024
 _MEMO_ENTRY_MAX: Final = 256
 _sound_statuses: dict[str, bool] = {}
@@ -52,7 +54,8 @@ def check_status(status: object) -> Iterator[Breach]:
         yield Breach("A05", f"the status is {show(status)}, not a str")
         if not isinstance(status, str):
             return
-    if status in _sound_statuses:
+        status = str.__str__(status)  # without what its class makes of it
+    elif status in _sound_statuses:
         return
     if _CONTROL(status):
         yield Breach("A06", f"the status {show(status)} holds a control character")
@@ -65,7 +68,7 @@ def check_status(status: object) -> Iterator[Breach]:
         yield Breach("H139" if status[0] == "1" else "H116", f"the code of {show(status)} {what}")
     elif not _is_latin_1(status):
         yield Breach("A25", f"the status {show(status)} holds characters beyond ISO-8859-1")
-    elif type(status) is str and len(status) <= _MEMO_ENTRY_MAX:
+    elif len(status) <= _MEMO_ENTRY_MAX:
         _remember(_sound_statuses, status, True)
 
 
@@ -128,7 +131,8 @@ def declared_length(headers: Any) -> int | None:
     """The bytes that Content-Length says, or None."""
     for name, value in headers:
         if len(name) == 14 and name.lower() == "content-length":
-            return int(value) if _DIGITS(value) and len(value) <= 20 else None
+            digits = value.strip(" \t")
+            return int(digits) if _DIGITS(digits) and len(digits) <= _DIGITS_MAX else None
     return None
 
 

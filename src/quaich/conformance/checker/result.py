@@ -16,45 +16,76 @@ if TYPE_CHECKING:
     from quaich.conformance.checker.exchange import Exchange
 
 
-class CheckedResult:
-    """An iterable without ``len()`` and ``close()``."""
+class _Blocks:
+    """Gives the blocks of a result; each is looked at on its way."""
 
-    __slots__ = ("_exchange", "_next", "_result", "blocks")
+    __slots__ = ("_exchange", "_next", "_result")
 
     def __init__(self, result: Any, exchange: "Exchange") -> None:
         self._result = result
         self._exchange = exchange
         self._next: Any = None
-        self.blocks = 0
-
-    def __iter__(self) -> Iterator[Any]:
-        self._next = iter(self._result).__next__
-        return self
 
     def __next__(self) -> Any:
-        exchange = self._exchange
         if self._next is None:
             self._next = iter(self._result).__next__  # next() without iter(): as of an iterator
-        exchange.is_iterating = True
         try:
             block = self._next()
         except StopIteration:
-            exchange.is_iterating = False
-            exchange.exhausted(self)
+            self._exchange.exhausted(self._result)
             raise
         except BaseException:
-            exchange.is_iterating = False
-            exchange.has_failed = True
+            self._exchange.has_failed = True
             raise
-        exchange.is_iterating = False
-        self.blocks += 1
-        exchange.yielded(block, self._result)
+        self._exchange.yielded(block, self._result)
         return block
 
+
+class CheckedIterator(_Blocks):
+    """An iterator over a result that is none itself."""
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: Any, result: Any, exchange: "Exchange") -> None:
+        super().__init__(result, exchange)
+        self._iterator = iterator
+        self._next = iterator.__next__
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
     def __getattr__(self, name: str) -> Any:
-        # Whether it is there may be asked, and often is: by getattr(result, "close", None).
+        value = getattr(self._iterator, name)
+        if name != "close":
+            return value
+
+        def close() -> Any:
+            what = f"close() of an iterator over the result {show(self._result)} is called"
+            self._exchange.note(Breach("S19", what), "outer")
+            return value()
+
+        return close
+
+
+class CheckedResult(_Blocks):
+    """An iterable without ``len()`` and ``close()``."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        iterator: Iterator[Any] = iter(self._result)
+        if iterator is self._result:
+            self._next = iterator.__next__
+            return self
+        if self._exchange.blocks:
+            return iterator  # once more from the beginning: all has been looked at
+        return CheckedIterator(iterator, self._result, self._exchange)
+
+    def __getattr__(self, name: str) -> Any:
+        # Whether it is there may be asked, and often is: by getattr(result, "close", None). An
+        # object may also have got its close() only now.
         value = getattr(self._result, name)
-        if not name.startswith("__"):
+        if name != "close" and not name.startswith("__"):
             breach = Breach(
                 "S22", f"the attribute {name} of the result {show(self._result)} is used"
             )
@@ -68,7 +99,14 @@ class Sized(CheckedResult):
     __slots__ = ()
 
     def __len__(self) -> int:
-        return len(self._result)
+        return _length(self)
+
+
+def _length(checked: CheckedResult) -> int:
+    length = len(checked._result)
+    if not checked._exchange.blocks:
+        checked._exchange.length = length  # what the server relies on
+    return length
 
 
 class Closable(CheckedResult):
@@ -102,13 +140,13 @@ class SizedClosable(Closable):
     __slots__ = ()
 
     def __len__(self) -> int:
-        return len(self._result)
+        return _length(self)
 
 
 def watched(result: Any, exchange: "Exchange") -> CheckedResult:
     """The wrapper that has what the result has."""
     kind = type(result)
     has_length = hasattr(kind, "__len__")
-    if hasattr(result, "close"):
+    if getattr(result, "close", None) is not None:
         return (SizedClosable if has_length else Closable)(result, exchange)
     return (Sized if has_length else CheckedResult)(result, exchange)

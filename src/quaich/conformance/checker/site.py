@@ -22,16 +22,42 @@ def caller() -> Where:
     return NOWHERE if frame is None else _of_code(frame.f_code, frame.f_lineno)
 
 
+def is_handling() -> bool:
+    """Whether the innermost code that is not the checker's is called by an exception's handler.
+    One in which the checker itself has been called does not count."""
+    error = sys.exc_info()[1]
+    if error is None:
+        return False
+    traceback = error.__traceback__
+    if traceback is None:
+        return True
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+        frame = frame.f_back
+    while frame is not None and not frame.f_code.co_filename.startswith(OURS):
+        if frame is traceback.tb_frame:  # where it has been caught
+            return True
+        frame = frame.f_back
+    return False
+
+
+def of_server(thing: Any) -> Where | None:
+    """Where a callable of the server's was written, if that is known."""
+    where = of(thing)
+    return where if where.line else None
+
+
 def of(thing: Any) -> Where:
     """Where a callable or an iterable was written; a generator: the line where it stands."""
-    if isinstance(thing, GeneratorType):
+    # By type() throughout: a proxy's attributes may fail, __class__ too.
+    if type(thing) is GeneratorType:
         frame = thing.gi_frame
         line = thing.gi_code.co_firstlineno if frame is None else frame.f_lineno
         return _of_code(thing.gi_code, line)
     code = _code_of(thing)
     if code is not None:
         return _of_code(code, code.co_firstlineno)
-    kind = thing if isinstance(thing, type) else type(thing)
+    kind = thing if issubclass(type(thing), type) else type(thing)
     for name in ("__next__", "__iter__", "__getitem__", "__call__", "__init__"):
         code = getattr(getattr(kind, name, None), "__code__", None)
         if code is not None:
@@ -43,13 +69,16 @@ def of(thing: Any) -> Where:
 def _code_of(thing: Any) -> CodeType | None:
     """The code of a function, a method, a partial, or an object with ``__call__``."""
     for _ in range(16):  # a partial of a partial, a method of a callable object
-        if isinstance(thing, functools.partial):
+        if issubclass(type(thing), functools.partial):
             thing = thing.func
             continue
-        code = getattr(getattr(thing, "__func__", thing), "__code__", None)
-        if isinstance(code, CodeType):
+        try:
+            code = getattr(getattr(thing, "__func__", thing), "__code__", None)
+        except Exception:
+            code = None
+        if type(code) is CodeType:
             return code
-        if isinstance(thing, type) or not callable(thing):
+        if issubclass(type(thing), type) or not callable(thing):
             return None
         thing = type(thing).__call__
     return None

@@ -4,14 +4,19 @@ what the server's streams give back.
 Everything is passed on as it is. What PEP 3333 does not name is passed on too, and noted.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
 
-from quaich.conformance.findings import Breach, show
+from quaich.conformance.checker import site
+from quaich.conformance.findings import Breach, Where, show
 
-Note = Callable[[Breach, str], None]
-"""Takes a breach and who is to answer for it: ``inner``, who calls, or ``outer``, the server's
-side."""
+
+class Note(Protocol):
+    """Takes a breach, who is to answer for it (``inner``, who calls, or ``outer``, the server's
+    side), and where it was; None: where the call comes from."""
+
+    def __call__(self, breach: Breach, party: str, where: Where | None = None, /) -> None: ...
+
 
 _UNKNOWN: Final = -1
 
@@ -20,16 +25,17 @@ class CheckedInput:
     """``wsgi.input``. ``length``: CONTENT_LENGTH, or -1 where it is not known or of no account,
     because the stream is known to end."""
 
-    __slots__ = ("_left", "_note", "_stream")
+    __slots__ = ("_asked", "_left", "_note", "_stream")
 
     def __init__(self, stream: Any, length: int, note: Note) -> None:
         self._stream = stream
         self._left = length
         self._note = note
+        self._asked: set[str] = set()
 
     def read(self, *size: Any) -> Any:
         """As the stream's (S51-S54)."""
-        if len(size) > 1 or (size and size[0] is not None and type(size[0]) is not int):
+        if len(size) > 1 or (size and not _is_size(size[0])):
             self._note(Breach("A31", f"wsgi.input.read() is called with {show(size)}"), "inner")
         elif size and self._left >= 0 and (size[0] or 0) > self._left:
             self._read_too_far(f"read({size[0]})")
@@ -38,8 +44,12 @@ class CheckedInput:
 
     def readline(self, *size: Any) -> Any:
         """As the stream's (S55)."""
-        if len(size) > 1:
+        if len(size) > 1 or (size and not _is_size(size[0])):
             self._note(Breach("A31", f"wsgi.input.readline() is called with {show(size)}"), "inner")
+        elif size and size[0] is not None and size[0] >= 0:
+            self._note(
+                Breach("A34", f"wsgi.input.readline() is called with a size, {size[0]}"), "inner"
+            )
         data = self._stream.readline(*size)
         return self._took(data, size[0] if size else None, "readline")
 
@@ -47,7 +57,8 @@ class CheckedInput:
         """As the stream's (S56)."""
         lines = self._stream.readlines(*hint)
         if type(lines) is not list:
-            self._note(Breach("S49", f"wsgi.input.readlines() gives {show(lines)}"), "outer")
+            breach = Breach("S49", f"wsgi.input.readlines() gives {show(lines)}")
+            self._note(breach, "outer", site.of_server(self._stream.readlines))
             return lines
         for line in lines:
             self._took(line, None, "readlines")
@@ -57,22 +68,34 @@ class CheckedInput:
         for line in self._stream:
             yield self._took(line, None, "__iter__")
 
+    def __next__(self) -> Any:
+        self._note(Breach("A31", "wsgi.input is used as an iterator"), "inner")
+        return self._took(next(self._stream), None, "__next__")
+
+    def __enter__(self) -> Any:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> Any:
+        self._note(Breach("A32", "wsgi.input is closed at the end of a with statement"), "inner")
+        return self._stream.__exit__(*exc_info)
+
     def close(self) -> None:
         """Not the application's to do (A32)."""
         self._note(Breach("A32", "wsgi.input is closed"), "inner")
         self._stream.close()
 
     def __getattr__(self, name: str) -> Any:
-        return _other(self._stream, name, "wsgi.input", self._note)
+        return _other(self._stream, name, "wsgi.input", self._note, self._asked)
 
     def _took(self, data: Any, size: Any, method: str) -> Any:
         if type(data) is not bytes:
-            self._note(Breach("S58", f"wsgi.input.{method}() gives {show(data)}"), "outer")
+            breach = Breach("S58", f"wsgi.input.{method}() gives {show(data)}")
+            self._note(breach, "outer", site.of_server(getattr(self._stream, method)))
             return data
         if type(size) is int and 0 <= size < len(data):
-            self._note(
-                Breach("S51", f"wsgi.input.{method}({size}) gives {len(data)} bytes"), "outer"
-            )
+            breach = Breach("S51", f"wsgi.input.{method}({size}) gives {len(data)} bytes")
+            self._note(breach, "outer", site.of_server(getattr(self._stream, method)))
         if self._left > 0:
             self._left = max(0, self._left - len(data))
         return data
@@ -88,25 +111,42 @@ class CheckedInput:
 class CheckedErrors:
     """``wsgi.errors``."""
 
-    __slots__ = ("_note", "_stream")
+    __slots__ = ("_asked", "_note", "_stream")
 
     def __init__(self, stream: Any, note: Note) -> None:
         self._stream = stream
         self._note = note
+        self._asked: set[str] = set()
 
     def write(self, text: Any) -> Any:
         """As the stream's; takes a ``str`` (A33)."""
-        if type(text) is not str:
-            self._note(Breach("A33", f"wsgi.errors.write() is called with {show(text)}"), "inner")
+        self._check_text(text, "write")
         try:
             return self._stream.write(text)
         except UnicodeError as error:
-            self._note(Breach("S42", f"wsgi.errors.write() raises {show(error)}"), "outer")
+            self._refused(error, "write")
             raise
 
     def writelines(self, lines: Any) -> None:
         """As the stream's."""
-        self._stream.writelines(lines)
+        if isinstance(lines, Iterator):
+            lines = list(lines)  # to be looked at, and then passed on
+        for line in lines:
+            self._check_text(line, "writelines")
+        try:
+            self._stream.writelines(lines)
+        except UnicodeError as error:
+            self._refused(error, "writelines")
+            raise
+
+    def _check_text(self, text: Any, method: str) -> None:
+        if type(text) is not str:
+            breach = Breach("A33", f"wsgi.errors.{method}() is called with {show(text)}")
+            self._note(breach, "inner")
+
+    def _refused(self, error: UnicodeError, method: str) -> None:
+        breach = Breach("S42", f"wsgi.errors.{method}() raises {show(error)}")
+        self._note(breach, "outer", site.of_server(getattr(self._stream, method)))
 
     def flush(self) -> None:
         """As the stream's."""
@@ -117,20 +157,34 @@ class CheckedErrors:
         self._note(Breach("A32", "wsgi.errors is closed"), "inner")
         self._stream.close()
 
+    def __enter__(self) -> Any:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> Any:
+        self._note(Breach("A32", "wsgi.errors is closed at the end of a with statement"), "inner")
+        return self._stream.__exit__(*exc_info)
+
     def __getattr__(self, name: str) -> Any:
-        return _other(self._stream, name, "wsgi.errors", self._note)
+        return _other(self._stream, name, "wsgi.errors", self._note, self._asked)
 
 
-def _other(stream: Any, name: str, variable: str, note: Note) -> Any:
-    """An attribute that PEP 3333 does not name. To ask whether there is one is no harm; so a
-    method is noted when it is called."""
+def _is_size(size: Any) -> bool:
+    return size is None or type(size) is int or hasattr(type(size), "__index__")
+
+
+def _other(stream: Any, name: str, variable: str, note: Note, asked: set[str]) -> Any:
+    """An attribute that PEP 3333 does not name. A method is noted when it is called; and not if it
+    was looked up before, without being called: that was ``hasattr()``, and whoever asks first gets
+    by without it too."""
     value = getattr(stream, name)  # the AttributeError is as without a checker
-    if name.startswith("__"):
+    if name.startswith("__") or name in asked:
         return value
     breach = Breach("A31", f"{variable}.{name} is used")
     if not callable(value):
         note(breach, "inner")
         return value
+    asked.add(name)
 
     def method(*args: Any, **keywords: Any) -> Any:
         note(breach, "inner")

@@ -1,0 +1,142 @@
+"""``quaich probe``: which servers are to be judged, and where the report goes."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from quaich.cli.checking import chosen_rules
+from quaich.cli.errors import CommandError, ConfigurationError
+from quaich.conformance.findings import Report
+from quaich.conformance.probe import reporting
+from quaich.conformance.probe import trials as trials  # which registers them
+from quaich.conformance.probe.judging import Probe, Verdict, judge, judged_rules
+from quaich.conformance.probe.launching import CannotStart, launched
+from quaich.conformance.probe.presets import PRESETS, version_of
+from quaich.conformance.probe.reporting import Judged
+from quaich.conformance.probe.wire import Client
+from quaich.settings.nearest import nearest
+
+FORMS: Final = tuple(reporting.FORMATS)
+
+
+class ServerFailed(CommandError):
+    """The probe is over, and the server has broken rules. Its report has been written."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line says."""
+
+    commands: Sequence[str]
+    presets: Sequence[str]
+    url: str | None
+    python: str | None
+    compare: bool
+    select: Sequence[str]
+    ignore: Sequence[str]
+    form: str
+    output: str | None
+    strict: bool
+    exit_zero: bool
+    has_application: bool
+
+
+def probe(wish: Wish, say: Callable[[str], object], progress: Callable[[str], object]) -> None:
+    """Judge the servers, and write the report: to a file, or with ``say``. Raises
+    :class:`ServerFailed`."""
+    servers = _servers(wish)
+    if len(servers) > 1 and not wish.compare:
+        raise ConfigurationError("several servers at once are compared: add --compare")
+    wanted = Report(select=chosen_rules(wish.select), ignore=chosen_rules(wish.ignore))
+    rules = [rule for rule in judged_rules() if wanted.is_wanted(rule)]
+    judged = [_judge(server, rules, progress) for server in servers]
+    one = reporting.FORMATS[wish.form]
+    text = reporting.compared(judged) if wish.compare else one(judged[0])
+    if wish.output is None:
+        say(text)
+    else:
+        try:
+            Path(wish.output).write_text(text, "utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"--output {wish.output}: {error.strerror}") from error
+    bad = sum(each.count("fail") + (each.count("warn") if wish.strict else 0) for each in judged)
+    if bad and not wish.exit_zero:
+        raise ServerFailed("; ".join(each.summary() for each in judged))
+
+
+@dataclass(frozen=True)
+class _Server:
+    name: str
+    version: str = ""
+    command: str = ""
+    url: str = ""
+    has_application: bool = True
+
+
+def _servers(wish: Wish) -> list[_Server]:
+    servers = [_preset(name, wish.python or sys.executable) for name in wish.presets]
+    servers += [_Server(Path(each.split()[0]).name, command=each) for each in wish.commands if each]
+    if wish.url is not None:
+        servers.append(_Server(wish.url, url=wish.url, has_application=wish.has_application))
+    if not servers:
+        raise ConfigurationError(
+            "which server? name one with --preset gunicorn, --exec 'COMMAND' or --url ADDRESS"
+        )
+    return servers
+
+
+def _preset(name: str, python: str) -> _Server:
+    preset = PRESETS.get(name)
+    if preset is None:
+        near = nearest(name, PRESETS)
+        hint = f"; is {near} meant?" if near else ""
+        raise ConfigurationError(
+            f"--preset {name}: there is none{hint} (there are {', '.join(PRESETS)})"
+        )
+    try:
+        version = version_of(preset, python)
+    except OSError as error:
+        raise ConfigurationError(f"--python {python}: {error.strerror}") from error
+    if not version:
+        raise ConfigurationError(
+            f"--preset {name}: {preset.package} is not installed for {python};"
+            f" pip install {preset.package}, or name another Python with --python"
+        )
+    return _Server(name, version, preset.filled(python))
+
+
+def _judge(server: _Server, rules: Sequence[str], progress: Callable[[str], object]) -> Judged:
+    def show(verdict: Verdict) -> None:
+        progress(f"{server.name}: {verdict.rule} {verdict.verdict}")
+
+    if server.url:
+        results = judge(_at(server), rules, show)
+    else:
+        try:
+            with launched(server.command) as running:
+                probe = Probe(Client(running.host, running.port))
+                results = judge(probe, rules, show)
+        except CannotStart as error:
+            raise CommandError(f"{server.name}: {error}") from error
+    progress("")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Judged(server.name, server.version, tuple(results), now)
+
+
+def _at(server: _Server) -> Probe:
+    parts = urlsplit(server.url if "//" in server.url else f"//{server.url}", scheme="http")
+    try:
+        host, port = parts.hostname, parts.port or 80
+    except ValueError as error:
+        raise ConfigurationError(f"--url {server.url}: {error}") from error
+    if parts.scheme != "http" or not host:
+        raise ConfigurationError(
+            f"--url {server.url}: takes http://HOST:PORT; TLS cannot be probed"
+        )
+    return Probe(Client(host, port), server.has_application)

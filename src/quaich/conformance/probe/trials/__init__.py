@@ -1,0 +1,9 @@
+"""What servers are asked, a function for each rule. Importing this registers all of them."""
+
+from quaich.conformance.probe.trials import content as content
+from quaich.conformance.probe.trials import fields as fields
+from quaich.conformance.probe.trials import lines as lines
+from quaich.conformance.probe.trials import messages as messages
+from quaich.conformance.probe.trials import wsgi_call as wsgi_call
+from quaich.conformance.probe.trials import wsgi_environ as wsgi_environ
+from quaich.conformance.probe.trials import wsgi_response as wsgi_response

@@ -1,0 +1,154 @@
+"""Every program of the corpus, seen by the checker: each that breaks a rule is found, at its
+place and by its party, and nobody else is accused."""
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from conformance.corpus import BREAKERS, LEGAL, Case, fault_of, findings_of, load, serve
+from conformance.gateway import REQUEST, Gateway, correct, gateway_with
+from quaich.conformance import ConformanceWarning, Report, Violation, catalogue, checker, find
+
+load()
+
+ERRORS = [case for case in BREAKERS if find(case.rule).severity == "error"]
+
+
+def marked(cases: list[Case]) -> list[Any]:
+    return [
+        pytest.param(case, id=str(case), marks=[pytest.mark.rule(case.rule)] if case.rule else [])
+        for case in cases
+    ]
+
+
+# -- What is found --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", marked(BREAKERS))
+def test_what_breaks_a_rule_is_found(case: Case) -> None:
+    assert fault_of(case, findings_of(case, checker)) == ""
+
+
+@pytest.mark.parametrize("case", marked(LEGAL))
+def test_what_only_looks_odd_is_let_pass(case: Case) -> None:
+    assert fault_of(case, findings_of(case, checker)) == ""
+    assert not [rule for rule in case.also if find(rule).severity == "error"]
+
+
+@pytest.mark.parametrize("case", marked([case for case in ERRORS if not case.late]))
+def test_a_checker_that_raises_does_so_at_the_first_error(case: Case) -> None:
+    """Whoever it is that breaks the rule."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConformanceWarning)  # what is no error
+        with pytest.raises(Violation) as caught:
+            case.gateway().serve(checker(case.application, "raise"))
+    finding = caught.value.finding
+    assert str(caught.value).startswith(f"{finding.rule}: {finding.message}")
+    if finding.rule not in case.also:
+        assert fault_of(replace(case, count=1), [finding]) == ""
+
+
+@pytest.mark.parametrize("case", marked(BREAKERS))
+def test_a_checker_that_warns_warns(case: Case) -> None:
+    with pytest.warns(ConformanceWarning) as caught:
+        serve(case, checker(case.application, "warn"))
+    rules = {str(each.message).partition(f" {find(case.rule).severity}:")[0] for each in caught}
+    assert [each for each in rules if each.endswith(case.rule)]
+
+
+@pytest.mark.parametrize("case", marked([case for case in ERRORS if case.late]))
+def test_what_is_found_late_is_warned_of_by_a_checker_that_raises(case: Case) -> None:
+    """There is nobody who could be told by an exception."""
+    with pytest.warns(ConformanceWarning, match=case.rule):
+        serve(case, checker(case.application, "raise"))
+
+
+@pytest.mark.parametrize("case", marked(BREAKERS[::7]))
+def test_the_same_again_is_counted(case: Case) -> None:
+    report = Report()
+    for _ in range(2):
+        serve(case, checker(case.application, report))
+    own = [each for each in report.findings if each.rule == case.rule]
+    assert sum(each.count for each in own) >= 2 * case.count
+
+
+@pytest.mark.parametrize("case", marked(BREAKERS[::7]))
+def test_a_rule_that_is_ignored_is_not_reported(case: Case) -> None:
+    report = Report(ignore=(case.rule,))
+    serve(case, checker(case.application, report))
+    assert case.rule not in {each.rule for each in report.findings}
+
+
+# -- What the checker has seen before ---------------------------------------------------------
+
+SOUND = {
+    "REMOTE_USER": "joe",
+    "REMOTE_HOST": "localhost",
+    "REMOTE_ADDR": "127.0.0.1",
+    "REMOTE_IDENT": "joe",
+    "AUTH_TYPE": "Basic",
+    "SCRIPT_NAME": "/app",
+    "CONTENT_LENGTH": "5",
+    "HTTP_X": "1",
+    "PATH": "/bin",
+}
+"""A sound value for each variable that a breaker gives a wrong one."""
+
+
+@pytest.mark.parametrize("case", marked([case for case in BREAKERS if case.party == "server"]))
+def test_what_was_sound_hides_nothing(case: Case) -> None:
+    """The checker remembers what an environ looks like that is sound: here one with the same
+    variables, and those of the sound ones that are the same."""
+    broken = getattr(case.gateway, "changes", {})
+    before = {key: SOUND.get(str(key), REQUEST.get(str(key), Gateway())) for key in broken}
+    for key in ("wsgi.input", "wsgi.errors"):
+        before.pop(key, None)
+    for _ in range(2):
+        gateway_with(before, getattr(case.gateway, "absent", ()))().serve(checker(correct))
+    assert fault_of(case, findings_of(case, checker)) == ""
+
+
+# -- What the corpus has ----------------------------------------------------------------------
+
+SEEN_AS = {"A26": "A25"}
+"""Text that has not been encoded is text that cannot be: one finding tells of both."""
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule.id for rule in catalogue().values() if rule.id[0] == "A" and "run time" in rule.checked],
+)
+def test_every_rule_for_applications_that_is_seen_at_run_time_is_broken(rule: str) -> None:
+    assert SEEN_AS.get(rule, rule) in {case.rule for case in BREAKERS}
+
+
+@pytest.mark.parametrize("rule", ["H116", "H120", "H121", "H124", "H134", "H136", "H139"])
+def test_every_rule_of_http_that_an_application_has_to_keep_is_broken(rule: str) -> None:
+    assert rule in {case.rule for case in BREAKERS}
+
+
+UNSEEN = {
+    40: "middleware: quaich check's",
+    41: "headers that are sent too early: on the wire only",
+    42: "of the validator's messages",
+    43: "of the validator's tests",
+}
+
+
+@pytest.mark.parametrize("number", [number for number in range(20, 45) if number not in UNSEEN])
+def test_each_breach_that_the_standard_library_misses_is_found(number: int) -> None:
+    """V20-V44: what ``wsgiref.validate`` lets pass."""
+    assert [case for case in BREAKERS if f"V{number}" in case.misses]
+
+
+def test_every_case_has_a_name_of_its_own() -> None:
+    names = [str(case) for case in BREAKERS + LEGAL]
+    assert len(names) == len(set(names))
+
+
+def test_no_case_may_yield_another_error() -> None:
+    """What else may be reported is no error, or of what the same object does."""
+    also = {rule for case in BREAKERS + LEGAL for rule in case.also}
+    assert {rule for rule in also if find(rule).severity == "error"} <= {"A31"}
