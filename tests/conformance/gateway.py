@@ -12,6 +12,7 @@ a program that breaks a rule must be able to go on to its end.
 """
 
 import io
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -136,3 +137,28 @@ def correct(environ: Any, start_response: Any) -> Any:
     """An application that keeps all the rules."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "7")])
     return [b"correct"]
+
+
+def meeting(environ: Any, start_response: Any) -> Any:
+    """An application in which a call can be made to wait for another one."""
+    if "gateway.go" in environ:
+        environ["gateway.inside"].set()
+        environ["gateway.go"].wait(10)
+    return correct(environ, start_response)
+
+
+class TwoThreads(Gateway):
+    """Calls ``meeting`` while another thread is inside."""
+
+    def call(self, application: Any) -> Any:
+        inside, go = threading.Event(), threading.Event()
+        other = Gateway()
+        other.environ.update({**self.changes, "gateway.inside": inside, "gateway.go": go})
+        thread = threading.Thread(target=other.serve, args=(application,))
+        thread.start()
+        inside.wait(10)
+        try:
+            return super().call(application)
+        finally:
+            go.set()
+            thread.join()

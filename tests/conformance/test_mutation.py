@@ -1,69 +1,22 @@
 """The oracle is tested itself: with any one of its reports switched off, or laid at the other
 party's door, a program of the corpus shows it.
 
-The checker's modules are run again, in memory, with one place in one of them changed; the rest of
-the package is the one that is installed.
+The checker's modules are run again, in memory, with one place in one of them changed.
 """
 
 import ast
-import builtins
 import copy
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Any, Final
 
 import pytest
 
 import quaich.conformance
+from conformance.copies import FILES, a_copy, tree_of
 from conformance.corpus import BREAKERS, LEGAL, Case, fault_of, findings_of, load
 
 load()
-
-PACKAGE: Final = "quaich.conformance.checker"
-FOLDER: Final = Path(quaich.conformance.__file__).parent / "checker"
-FILES: Final = {
-    PACKAGE if path.stem == "__init__" else f"{PACKAGE}.{path.stem}": path
-    for path in sorted(FOLDER.glob("*.py"))
-}
-
-
-@functools.cache
-def tree_of(name: str) -> ast.Module:
-    return ast.parse(FILES[name].read_text("utf-8"))
-
-
-@functools.cache
-def code_of(name: str) -> CodeType:
-    return compile(tree_of(name), str(FILES[name]), "exec")
-
-
-def a_copy(changed: str = "", tree: ast.Module | None = None) -> Any:
-    """``checker`` of a copy of the package, in which one module may be another."""
-    modules: dict[str, ModuleType] = {}
-
-    def load_module(name: str) -> ModuleType:
-        if name not in modules:
-            module = modules[name] = ModuleType(name)
-            vars(module).update(__builtins__=names, __file__=str(FILES[name]))
-            is_changed = name == changed and tree is not None
-            code = compile(tree, str(FILES[name]), "exec") if is_changed else code_of(name)  # type: ignore[arg-type]  # not None
-            exec(code, vars(module))
-        return modules[name]
-
-    def import_name(name: str, *details: Any) -> Any:
-        if name not in FILES:
-            return builtins.__import__(name, *details)
-        package = load_module(name)
-        for each in details[2] or ():
-            if f"{name}.{each}" in FILES:
-                setattr(package, each, load_module(f"{name}.{each}"))
-        return package
-
-    names = {**vars(builtins), "__import__": import_name}
-    return load_module(PACKAGE).checker  # type: ignore[attr-defined]  # the module's function
 
 
 # -- The places -------------------------------------------------------------------------------

@@ -551,7 +551,7 @@ def test_json_may_be_in_any_unicode(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b'{"a":\n 1,}', ", line 2, column 4: this is no JSON"),
+        (b'{"a":\n x}', ", line 2, column 2: this is no JSON"),
         (b"", ", line 1, column 1: this is no JSON"),
         (b'{"a": "\xff"}', ": this cannot be read"),
         (b"1" * 5000, ": this cannot be read"),
@@ -584,7 +584,6 @@ paths:
 
 @pytest.mark.parametrize("name", ["api.yaml", "api.yml", "api"])
 def test_yaml_is_read(tmp_path: Path, name: str) -> None:
-    pytest.importorskip("yaml")
     document = load(tmp_path, name, YAML)
     assert json.loads(json.dumps(document)) == document
     assert list(map(str, openapi_targets(document))) == ["GET /a/2024-02-29", "PUT /a/2024-02-29"]
@@ -604,7 +603,6 @@ def test_yaml_is_read(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_file_that_is_no_yaml_is_told_where(tmp_path: Path, data: bytes, says: str) -> None:
-    pytest.importorskip("yaml")
     with pytest.raises(DocumentError) as caught:
         load(tmp_path, "a.yaml", data)
     assert str(caught.value).startswith(f"{tmp_path / 'a.yaml'}{says}")

@@ -29,12 +29,15 @@ from compat.environment import (
 
 HERE = Path(__file__).resolve().parent
 
-SUITES = ("suite_sites.py", "suite_clients.py", "suite_webdav.py", "suite_checking.py")
+SUITES = (
+    *("suite_sites.py", "suite_clients.py", "suite_webdav.py"),
+    *("suite_check.py", "suite_checking.py"),
+)
 
 FRAMEWORKS = ("bottle>=0.13", "Django>=5.2", "falcon>=4", "Flask>=3", "pyramid>=2")
 CLIENTS = ("httpx>=0.28", "urllib3>=2")
 WEBDAV = ("cheroot>=10", "lxml>=5", "WsgiDAV>=4.3")
-CHECKED = ("pytest-xdist>=3.6", "WebTest>=3")
+CHECKED = ("pytest-xdist>=3.6", "WebTest>=3", "whitenoise>=6")
 
 # For the suites, and Quaich's extra `cli`; pyramid 2 imports pkg_resources.
 TOOLS = ("click>=8.1", "pytest>=8", "pytest-timeout>=2.3", "setuptools<81")
@@ -42,7 +45,7 @@ TOOLS = ("click>=8.1", "pytest>=8", "pytest-timeout>=2.3", "setuptools<81")
 # Of these the versions are told: they are what a result is about.
 NAMED = (
     *("bottle", "Django", "falcon", "Flask", "pyramid", "httpx", "urllib3", "WsgiDAV", "cheroot"),
-    *("WebTest", "Werkzeug"),
+    *("WebTest", "Werkzeug", "whitenoise"),
 )
 
 VERSIONS = """

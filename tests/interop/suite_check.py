@@ -1,5 +1,5 @@
-"""``quaich check`` on sites in real frameworks: none of them breaks a rule, and what is warned of is
-known. ``run.py`` runs this, in an environment that has the frameworks.
+"""``quaich check`` on sites in real frameworks: none of them breaks a rule, and what is warned of
+is known. ``run.py`` runs this, in an environment that has the frameworks.
 """
 
 # mypy: disable-error-code="import-not-found,import-untyped"
@@ -20,6 +20,7 @@ from quaich.conformance.check.targets import parse_path
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:pkg_resources is deprecated"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -86,7 +87,7 @@ def test_werkzeug_breaks_no_rule() -> None:
     from werkzeug.middleware.proxy_fix import ProxyFix
     from werkzeug.wrappers import Request, Response
 
-    @Request.application
+    @Request.application  # type: ignore[untyped-decorator]  # not installed where mypy runs
     def application(request: Any) -> Any:
         return Response(f"{request.path} {sorted(request.form.items())}")
 
@@ -97,7 +98,7 @@ def test_webob_breaks_no_rule() -> None:
     from webob import Response
     from webob.dec import wsgify
 
-    @wsgify
+    @wsgify  # type: ignore[untyped-decorator]  # not installed where mypy runs
     def application(request: Any) -> Any:
         return Response(f"{request.path} {request.body!r}")
 

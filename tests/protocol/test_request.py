@@ -225,6 +225,20 @@ def test_a_target(method: str, target: str, parsed: Target) -> None:
     assert parse_target(method, target) == parsed
 
 
+@pytest.mark.rule("H037")
+@pytest.mark.parametrize("scheme", ["http", "https", "HTTP", "HTTPS"])
+@pytest.mark.parametrize("connection", ["http", "https"])
+def test_a_target_has_the_scheme_of_the_connection(scheme: str, connection: str) -> None:
+    target = f"{scheme}://a/b"
+    assert parse_target("GET", target) == Target("/b", "", "a")
+    if scheme.lower() == connection:
+        assert parse_target("GET", target, connection) == Target("/b", "", "a")
+        return
+    with pytest.raises(ProtocolError) as caught:
+        parse_target("GET", target, connection)
+    assert (caught.value.rule, caught.value.status) == ("H037", 421)
+
+
 @pytest.mark.rule("H025")
 @pytest.mark.parametrize(
     ("rule", "status", "method", "target"),

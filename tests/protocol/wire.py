@@ -119,7 +119,8 @@ def read_request(data: bytes, leniency: Leniency = STRICT, pieces: Any = None) -
     while raw in (b"\r\n", b"\n") and rest:  # H005; how many is the caller's limit
         raw, rest = next(lines)
     line = parse_request_line(strip_line_end(raw, leniency), leniency)
-    target = parse_target(line.method, line.target)
+    scheme = None if leniency.raw_target else "http"
+    target = parse_target(line.method, line.target, scheme)
     fields: list[tuple[str, str]] = []
     while line.version != "HTTP/0.9":
         raw, rest = next(lines)

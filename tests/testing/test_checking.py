@@ -4,6 +4,7 @@ The client that ``--quaich-check`` reaches here is a stand-in for HTTPX's;
 ``tests/interop/suite_checking.py`` has the real ones.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,9 @@ class Project:
         self._pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider\n{ini}")
         self._pytester.makeconftest(conftest)
         return self._pytester.runpytest_inprocess(
-            *("-p", "no:quaich", "-p", "quaich.testing.plugin"), *options
+            # Hypothesis would be imported anew each time, which takes a second.
+            *("-p", "no:hypothesispytest", "-p", "no:quaich", "-p", "quaich.testing.plugin"),
+            *options,
         )
 
 
@@ -664,6 +667,18 @@ def test_it(wsgi_server, app, content):
     if failed:
         result.stdout.fnmatch_lines(["shop.py:12 in writing: A22 warning: *"])
         result.stdout.no_fnmatch_line("*in a request by*")
+
+
+@pytest.mark.live
+def test_the_example_of_the_document(project: Project) -> None:
+    """That of the fixture; ``tests/interop`` has the one with a client."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "testing.md"
+    _, _, text = page.read_text("utf-8").partition("\n### The fixture\n")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    conftest = "import shop\nshop.app = shop.good\n"
+    project.run(example, conftest=conftest).assert_outcomes(passed=1)
+    conftest = "import shop\nshop.app = shop.writing\n"
+    project.run(example, conftest=conftest).assert_outcomes(failed=1)
 
 
 def test_it_costs_nothing_where_it_is_off(tmp_path: Path) -> None:

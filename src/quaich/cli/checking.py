@@ -95,10 +95,8 @@ def _targets(wish: Wish) -> list[Target]:
     if wish.openapi is not None:
         try:
             targets += openapi_targets(load_openapi(Path(wish.openapi)))
-        except OSError as error:
-            raise ConfigurationError(f"--openapi {wish.openapi}: {error.strerror}") from error
         except DocumentError as error:
-            raise ConfigurationError(f"--openapi {wish.openapi}: {error}") from error
+            raise ConfigurationError(f"--openapi: {error}") from error
     return list(dict.fromkeys(targets)) or [parse_path("/")]
 
 

@@ -7,6 +7,7 @@ settings are made in :mod:`quaich.cli.options`.
 import contextlib
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -325,11 +326,9 @@ def probe(any_app: bool, **wishes: Any) -> None:
     """
     from quaich.cli import probing
 
-    stderr = click.get_text_stream("stderr")
-
     def progress(line: str) -> None:
-        if stderr.isatty():
-            click.echo(f"\r\x1b[K{line}", file=stderr, nl=False)
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[K{line}", err=True, nl=False)
 
     wish = probing.Wish(has_application=not any_app, **wishes)
     probing.probe(wish, lambda text: click.echo(text, nl=False), progress)

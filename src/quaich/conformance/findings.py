@@ -31,12 +31,14 @@ NOWHERE: Final = Where("", 0, "")
 class Breach(NamedTuple):
     """What a check has to say: the id of the rule, and what was done, with value and type.
 
-    ``severity``: None for that of the rule. A rule for both sides may be less to one of them.
+    ``severity`` and ``hint``: None for those of the rule. A rule for both sides may be less to one
+    of them, and another thing to do.
     """
 
     rule: str
     message: str
     severity: Severity | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class Report:
     select: Collection[str] = ()
     ignore: Collection[str] = ()
     _found: dict[tuple[str, str, Where], Finding] = field(default_factory=dict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    # Garbage may be collected in a thread that has it, and a result be found that was not closed.
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __post_init__(self) -> None:
         if self.mode not in ("raise", "collect", "warn"):
@@ -156,7 +159,8 @@ _ORDER: Final = {"error": 0, "warning": 1, "info": 2}
 
 def _finding(rule: Rule, breach: Breach, party: str, where: Where) -> Finding:
     severity = breach.severity or rule.severity
-    return Finding(rule.id, severity, party, breach.message, rule.says, where, rule.fix)
+    hint = breach.hint or rule.fix
+    return Finding(rule.id, severity, party, breach.message, rule.says, where, hint)
 
 
 def show(value: object) -> str:

@@ -30,7 +30,6 @@ from quaich.protocol.message import (
 )
 from quaich.protocol.recognition import Repetition, recognise
 from quaich.protocol.request import (
-    Leniency,
     RequestLine,
     check_fields,
     parse_field_line,
@@ -107,7 +106,7 @@ def _parse_lines(
         _check_size(start, start, stop or len(data), limits, 0)
         if not stop:
             return None
-        line = _parse_request_line(data[start:stop], leniency)
+        line = _parse_request_line(data[start:stop], options)
         if _END(data, stop - 1) is None and not _is_too_large(data, start, stop, limits):
             return None
         fields: list[tuple[str, str]] = []
@@ -135,12 +134,12 @@ def _skip_empty_lines(data: bytes) -> int:
     return start
 
 
-def _parse_request_line(line: bytes, leniency: Leniency) -> RequestLine:
-    text = strip_line_end(line, leniency)
+def _parse_request_line(line: bytes, options: HeadOptions) -> RequestLine:
+    text = strip_line_end(line, options.leniency)
     if text == _PREFACE:
         raise ProtocolError("H012", 505, "this is HTTP/2; the port speaks HTTP/1.1")
-    parsed = parse_request_line(text, leniency)
-    parse_target(parsed.method, parsed.target)
+    parsed = parse_request_line(text, options.leniency)
+    parse_target(parsed.method, parsed.target, options.scheme)
     return parsed
 
 
@@ -205,7 +204,7 @@ def _whole(
     expected = list_members(values.get("expect", [])) if version >= "HTTP/1.1" else []
     if any(member != "100-continue" for member in expected):
         raise ProtocolError("H093", 417, "the only expectation that can be met is 100-continue")
-    target = parse_target(line.method, line.target)
+    target = parse_target(line.method, line.target, options.scheme)
     variables: dict[str, Any] = dict(base)
     variables.update(target_variables(target, line.target))
     variables["REQUEST_METHOD"] = line.method

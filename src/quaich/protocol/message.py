@@ -44,6 +44,7 @@ class HeadOptions:
     chunk_limits: ChunkLimits = field(default_factory=ChunkLimits)
     header_map: HeaderMap = "drop"
     leniency: Leniency = STRICT
+    scheme: str = "http"  # of the connection
 
 
 STRICT_OPTIONS: Final = HeadOptions()

@@ -124,8 +124,11 @@ class Target:
     authority: str | None = None
 
 
-def parse_target(method: str, target: str) -> Target:
-    """The four forms of a request target (RFC 9112, section 3.2; H025-H033)."""
+def parse_target(method: str, target: str, connection_scheme: str | None = None) -> Target:
+    """The four forms of a request target (RFC 9112, section 3.2; H025-H033).
+
+    ``connection_scheme``: ``"http"`` or ``"https"``, to be kept by an absolute-form (H037).
+    """
     if "#" in target:
         raise ProtocolError("H026", 400, "a request target has no fragment")
     if method == "CONNECT":
@@ -144,10 +147,14 @@ def parse_target(method: str, target: str) -> Target:
     scheme, separator, rest = target.partition("://")
     if not separator and (known := match_authority(target)) and known["host"] and known["port"]:
         raise ProtocolError("H032", 400, "a target of host and port is for CONNECT only")
-    if not separator or scheme.lower() not in ("http", "https"):
+    scheme = scheme.lower()
+    if not separator or scheme not in ("http", "https"):
         raise ProtocolError(
             "H025", 400, "a request target is an absolute path, an http URI, or * for OPTIONS"
         )
+    if connection_scheme is not None and scheme != connection_scheme:
+        # What is secured for its client is not to be had where it is not.
+        raise ProtocolError("H037", 421, f"this connection is {connection_scheme}, not {scheme}")
     before_query, mark, query = rest.partition("?")
     host, slash, path = before_query.partition("/")
     _check_authority(host, "H028", "the authority of the request target")

@@ -179,7 +179,7 @@ class Checking:
     def _gather(self, found: Iterable[Iterable[Any]]) -> None:
         self._rows += [Row(*each) for each in found]
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """What has failed no test, and whether anything was looked at."""
         lines = [*table(self._rows)]
         if self._has_failed:

@@ -2,12 +2,11 @@
 S13, S18, S19, S22, S42, S45, S49, S51, S58. The application keeps all rules."""
 
 import io
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 from conformance.corpus import breaks
-from conformance.gateway import Gateway, correct, gateway_with
+from conformance.gateway import Gateway, TwoThreads, gateway_with, meeting
 
 PLAIN = [("Content-Type", "text/plain")]
 
@@ -154,6 +153,7 @@ for application in (closable, closable_iterator, closable_sized, generator, fail
             pass
 
 
+@breaks("S18", "unstarted", application=generator, guilty="generator", late=True)
 @breaks("S18", application=closable, guilty="closable", late=True, misses=("V34",))
 class TakesNothingAndNeverCloses(Gateway):
     stop_after = 0
@@ -323,32 +323,4 @@ for application, method in ((smiling, "write"), (smiling_in_lines, "writelines")
 # -- S45: two threads -----------------------------------------------------------------------
 
 
-class Meeting:
-    """An application in which a call waits for the next one."""
-
-    def __init__(self) -> None:
-        self.inside = threading.Event()
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] == "/wait":
-            self.inside.set()
-            environ["quaich.go"].wait(10)
-        return correct(environ, start_response)
-
-
-@breaks("S45", application=Meeting())
-class CallsByTwoThreads(Gateway):
-    def call(self, application: Any) -> Any:
-        go = threading.Event()
-        other = Gateway()
-        other.environ.update({"PATH_INFO": "/wait", "quaich.go": go})
-        meeting = application.application
-        meeting.inside.clear()
-        thread = threading.Thread(target=other.serve, args=(application,))
-        thread.start()
-        meeting.inside.wait(10)
-        try:
-            return application(self.environ, self.start_response)  # guilty
-        finally:
-            go.set()
-            thread.join()
+breaks("S45", "two threads", application=meeting, guilty="Gateway.call")(TwoThreads)

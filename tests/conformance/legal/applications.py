@@ -5,6 +5,7 @@ import io
 import itertools
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,16 @@ POST = gateway_with(method="POST", content=b"one\ntwo\n")
 HEAD = gateway_with(method="HEAD")
 FILES = gateway_with({"wsgi.file_wrapper": FileWrapper})
 FILES_OF_A_FUNCTION = gateway_with({"wsgi.file_wrapper": wrap_file})
+
+
+class Twice(Gateway):
+    """Serves two requests, one within the other."""
+
+    def serve(self, application: Any) -> None:
+        result = self.call(application)
+        Gateway().serve(application)
+        self.iterate(result)
+        self.close(result)
 
 
 # -- Results --------------------------------------------------------------------------------
@@ -137,7 +148,6 @@ for name, make in {
     "len() that fails with OSError": lambda: Uncountable(OSError(), b"content"),
     "close that is None": lambda: Unclosed(b"content"),
     "a close() that comes later": lambda: ClosedLater(b"content"),
-    "the same list twice": lambda: SAME,
     "zeroes": lambda: [bytes(100_000)],
     "63 tiny blocks": lambda: [b"1"] * 63,
     "many blocks that are not tiny": lambda: [b"1" * 16] * 100,
@@ -192,6 +202,32 @@ class InstanceAsResult:
     def __iter__(self) -> Iterator[bytes]:
         self.start_response("200 OK", PLAIN)
         yield b"content"
+
+
+class ItsOwnResult:
+    """An application that returns itself, each time anew."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", PLAIN)
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"content"])
+
+    def close(self) -> None:
+        pass
+
+
+legal("twice", gateway=Twice)(ItsOwnResult())
+legal("twice the same list", gateway=Twice)(returning(lambda: SAME))
+
+
+@legal()
+def started_by_another_thread(environ: Any, start_response: Any) -> list[bytes]:
+    thread = threading.Thread(target=start_response, args=("200 OK", PLAIN))
+    thread.start()
+    thread.join()
+    return [b"content"]
 
 
 class Applications:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.corpus import legal
-from conformance.gateway import Gateway, correct, gateway_with
+from conformance.gateway import Gateway, TwoThreads, correct, gateway_with, meeting
 from conformance.odd import Counted
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -235,41 +235,11 @@ class OtherCallables(Gateway):
         return application(self.environ, StartResponse())
 
 
-class Meeting:
-    """An application in which a call waits for the next one."""
-
-    def __init__(self) -> None:
-        self.inside = threading.Event()
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] == "/wait":
-            self.inside.set()
-            environ["quaich.go"].wait(10)
-        return correct(environ, start_response)
-
-
-@legal(application=Meeting())
-class CallsByTwoThreads(Gateway):
+@legal(application=meeting)
+class CallsByTwoThreads(TwoThreads):
     """As it says that it does."""
 
     changes = {"wsgi.multithread": True}
-
-    def call(self, application: Any) -> Any:
-        go = threading.Event()
-        other = type(self)()
-        other.environ.update({"PATH_INFO": "/wait", "quaich.go": go})
-        meeting = application.application
-        meeting.inside.clear()
-        thread = threading.Thread(
-            target=application, args=(other.environ, other.start_response), daemon=True
-        )
-        thread.start()
-        meeting.inside.wait(10)
-        try:
-            return super().call(application)
-        finally:
-            go.set()
-            thread.join()
 
 
 class Calling:
@@ -279,12 +249,12 @@ class Calling:
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/":
-            return environ["quaich.self"]({**environ, "PATH_INFO": "/page"}, start_response)
+            return environ["gateway.self"]({**environ, "PATH_INFO": "/page"}, start_response)
         return correct(environ, start_response)
 
 
 @legal(application=Calling())
 class CallsWhatCallsItself(Gateway):
     def call(self, application: Any) -> Any:
-        self.environ["quaich.self"] = application
+        self.environ["gateway.self"] = application
         return super().call(application)

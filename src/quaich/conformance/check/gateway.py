@@ -90,10 +90,19 @@ class Answer:
         """There is no answer that a client could be given."""
         return self.error is not None or not self.status
 
+    def value(self, name: str) -> str:
+        """The value of a header, or nothing; its name in lower case."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
     @property
     def content_type(self) -> str:
-        """Of the headers, or nothing."""
-        return next((value for name, value in self.headers if name.lower() == "content-type"), "")
+        """Content-Type, or nothing."""
+        return self.value("content-type")
+
+    @property
+    def location(self) -> str:
+        """Location, or nothing."""
+        return self.value("location")
 
 
 def environ_of(

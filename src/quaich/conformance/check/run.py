@@ -33,12 +33,12 @@ def check_application(
     ``host``: what the Host field says."""
     battery = Battery(application, report, host)
     targets = list(targets)
-    pages = Crawl(targets, most=len(targets) + crawl)
+    pages = Crawl(targets, most=len(targets) + crawl, origin=f"http://{host}")
     given = set(targets)
     for target in pages:
         answer = battery.run(target, whole=target in given)
         if crawl:
-            pages.add(target, answer.content, answer.content_type)
+            pages.add(target, answer.content, answer.content_type, answer.location)
     return _outcome(name, report, battery.by_trial, _APPLICATION)
 
 

@@ -210,7 +210,7 @@ def _is_empty(value: object) -> bool:
 def _check_wsgi(environ: dict[Any, Any]) -> Iterator[Breach]:
     get = environ.get
     version = get("wsgi.version", (1, 0))
-    if type(version) is not tuple or version != (1, 0):
+    if not isinstance(version, tuple) or version != (1, 0):
         yield Breach("S38", f"wsgi.version is {show(version)}, not (1, 0)")
     scheme = get("wsgi.url_scheme", "http")
     if not isinstance(scheme, str) or not scheme:

@@ -202,7 +202,7 @@ class Exchange:
     def _check_sound(self, status: str, headers: list[tuple[str, str]]) -> None:
         code = self._code = status[:3]
         self._declared = declared_length(headers)
-        if code in ("204", "401", "405", "407"):
+        if code in ("204", "401", "405"):
             for breach in check_together(status, {name.lower() for name, _ in headers}):
                 self.note(breach, "inner")
         self._may_content = code not in ("204", "205", "304")
@@ -213,29 +213,24 @@ class Exchange:
             breach = Breach("A13", f"{what} after start_response has raised what came in exc_info")
             self._note_at(source, breach)
 
-    def _check_headers_kept(self) -> None:
-        if self._headers is not None:
-            headers, copy = self._headers
-            if headers != copy:
-                breach = Breach("A47", "the list of headers is changed after start_response")
-                self._note_at(self._application, breach)
-
     # --- Content ------------------------------------------------------------------------------
 
     def returned(self, result: Any) -> Any:
         """Look at what the application returned; gives what the server is to get."""
         self.has_returned = True
-        self._check_headers_kept()
+        if self._headers is not None and self._headers[0] != self._headers[1]:
+            breach = Breach("A47", "the list of headers is changed after start_response")
+            self._note_at(self._application, breach)
         kind = type(result)
         if kind is list or kind is tuple:
-            self._check_returned()
+            self._check_done()
             for block in result:
                 self._check_block(block, "the result holds", self._application)
             self._check_end(self._application)
             self.is_over = True
             return result
-        if self._is_wrapped_file(result):
-            self._check_returned()
+        if self._wrapper is not None and self._is_wrapped_file(result):
+            self._check_done()
             return result
         is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
         if not is_iterable or isinstance(result, (str, bytes)):
@@ -249,9 +244,10 @@ class Exchange:
             return True
         return any(result is each for each in self._file_wrappers)
 
-    def _check_returned(self) -> None:
-        """What a result has to find done that calls nothing of the application's."""
-        self._check_trapped("a result is returned", self._application)
+    def _check_done(self) -> None:
+        """What has to be done when a result is returned that runs no code of the application's."""
+        if self._trapped:
+            self._check_trapped("a result is returned", self._application)
         if not self._started:
             breach = Breach("A16", "start_response has not been called")
             self._note_at(self._application, breach)
@@ -272,26 +268,27 @@ class Exchange:
         if self.is_over:
             return  # asked again
         self.is_over = True
-        self._check_trapped("the result ends", result)
+        if self._trapped:
+            self._check_trapped("the result ends", result)
         if not self._started and not self._was_late:
             breach = Breach("A16", "the result ends, and start_response has not been called")
             self._note_at(result, breach)
-        length = self._length_of(result)
+        if hasattr(type(result), "__len__"):
+            self._check_length(result)
+        self._check_end(result)
+
+    def _check_length(self, result: Any) -> None:
+        """By what the server has been told. If it has not asked, by what it would be told now: a
+        len() that fails is not relied on, and 0 may be what is left."""
+        length = self.length
+        if length is None:
+            try:
+                length = len(result) or self.blocks
+            except Exception:
+                return
         if length != self.blocks:
             breach = Breach("A19", f"len() of the result is {length}, and it gives {self.blocks}")
             self._note_at(result, breach)
-        self._check_end(result)
-
-    def _length_of(self, result: Any) -> int:
-        """What the server has been told. If it has not asked, what it would be told: a len() that
-        fails is not relied on, and 0 may be what is left now."""
-        if self.length is not None:
-            return self.length
-        try:
-            length = len(result) if hasattr(type(result), "__len__") else 0
-        except Exception:
-            length = 0
-        return length or self.blocks
 
     def closed(self) -> None:
         """The server has closed the result."""
@@ -328,7 +325,11 @@ class Exchange:
             self._note_at(source, breach)
         if not self._may_content:
             rule = "H124" if self._code == "205" else "H120"
-            breach = Breach(rule, f"content is given for status {self._code}, which has none")
+            breach = Breach(
+                rule,
+                f"content is given for status {self._code}, which has none",
+                hint="Return no content with this status; the server has to drop it otherwise.",
+            )
             self._note_at(source, breach)
             self._may_content = True  # once is enough
         if size < _TINY:

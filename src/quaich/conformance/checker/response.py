@@ -38,7 +38,7 @@ _HOP_BY_HOP: Final = frozenset(
 )
 
 # A status that has to bring a header (RFC 9110, sections 11.6.1 and 15.5.6).
-_HAS_TO_BRING: Final = {"401": "WWW-Authenticate", "405": "Allow", "407": "Proxy-Authenticate"}
+_HAS_TO_BRING: Final = {"401": "WWW-Authenticate", "405": "Allow"}
 
 _DIGITS_MAX: Final = 640  # any Python turns so many into an int
 
@@ -124,7 +124,13 @@ def check_together(status: str, names: set[str]) -> Iterator[Breach]:
     if needed is not None and needed.lower() not in names:
         yield Breach("H136", f"the status {show(status)} comes without a header {needed}")
     if code == "204" and "content-length" in names:
-        yield Breach("H121", f"the status {show(status)} comes with a Content-Length")
+        # Many frameworks do that, and servers leave it out.
+        yield Breach(
+            "H121",
+            f"the status {show(status)} comes with a Content-Length",
+            "warning",
+            "Leave the header out; the server has to do so otherwise.",
+        )
 
 
 def declared_length(headers: Any) -> int | None:

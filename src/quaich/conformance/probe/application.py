@@ -3,7 +3,7 @@
 It stands alone: the server under test runs it in its own Python, where Quaich need not be. A
 request names a program by its path and itself by the query (``/echo?tag=S51-7``); what a program notices
 goes to a log that ``/log?tag=…`` gives back, and that all processes of the server share if
-QUAICH_PROBE_LOG names a file. Nothing here is an example of a good application: programs try what
+WSGI_PROBE_LOG names a file. Nothing here is an example of a good application: programs try what
 servers get wrong.
 """
 
@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, quote
 
 TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
-_LOG_FILE = os.environ.get("QUAICH_PROBE_LOG")
+_LOG_FILE = os.environ.get("WSGI_PROBE_LOG")
 _log = []  # where there is no file
 _lock = threading.Lock()
 
@@ -94,6 +94,14 @@ def name_of(value):
     return type(value).__name__
 
 
+def as_json(start_response, value):
+    """A response that any server can end: with its length."""
+    data = json.dumps(value).encode()
+    length = ("Content-Length", str(len(data)))
+    start_response("200 OK", [("Content-Type", "application/json"), length])
+    return [data]
+
+
 def application(*arguments, **keywords):
     """Call the program that the path names. A path of several segments is the first one's. Takes
     any arguments, to see which have come."""
@@ -118,9 +126,7 @@ def hello(environ, start_response, request):
 @program
 def log(environ, start_response, request):
     """What was noted for a tag."""
-    data = json.dumps(records(request.tag)).encode()
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [data]
+    return as_json(start_response, records(request.tag))
 
 
 @program
@@ -132,8 +138,7 @@ def environ(environ, start_response, request):
         text = value if isinstance(value, str) else repr(value)
         seen[str(key)] = [name_of(value), text]
     seen[""] = [name_of(environ), ""]  # the environ itself
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(seen).encode()]
+    return as_json(start_response, seen)
 
 
 @program
@@ -186,6 +191,8 @@ class Play:
         action, arguments = step[0], list(step[1:])
         if action == "zeros":
             return bytes(arguments[0])
+        if action == "octets":
+            return bytes(range(256))
         if action == "view":
             return memoryview(arguments[0])
         if action == "array":
@@ -336,20 +343,25 @@ def as_text(value):
     return [name_of(value), value if isinstance(value, str) else repr(value)]
 
 
+STREAM_CALLS = {"iter": list, "next": lambda file: next(iter(file))}
+
+
 @program
 def stream(environ, start_response, request):
     """What calls of a stream's methods return: for each, the type and the value, or ``raised`` and
     the exception."""
-    file = environ[request.query.get("name", "wsgi.input")]
+    file = environ[request.query.get("file", "wsgi.input")]
     outcomes = []
     for name, *arguments in ast.literal_eval(request.query["calls"]):
         try:
-            value = list(file) if name == "iter" else getattr(file, name)(*arguments)
+            if name in STREAM_CALLS:
+                value = STREAM_CALLS[name](file)
+            else:
+                value = getattr(file, name)(*arguments)
             outcomes.append(as_text(value))
         except Exception as error:
             outcomes.append(["raised", repr(error)])
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(outcomes).encode()]
+    return as_json(start_response, outcomes)
 
 
 @program
@@ -361,16 +373,14 @@ def variables(environ, start_response, request):
         text = value if isinstance(value, str) else repr(value)
         is_own = isinstance(value, str) and os.environ.get(str(key)) == value
         seen[str(key)] = [name_of(value), text, is_own]
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(seen).encode()]
+    return as_json(start_response, seen)
 
 
 @program
 def call(environ, start_response, request):
     """How the application was called."""
     seen = {"arguments": request.arguments, "callable": request.callable}
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(seen).encode()]
+    return as_json(start_response, seen)
 
 
 @program
@@ -380,7 +390,7 @@ def spoil(environ, start_response, request):
     environ.clear()
     if request.number("poison"):
         environ.update(dict.fromkeys(names, "spoilt"), HTTP_X_SPOILT="1")
-    start_response("200 OK", TEXT)
+    start_response("200 OK", list(TEXT))
     return [b"spo", b"ilt"]
 
 
@@ -392,8 +402,7 @@ def overlap(environ, start_response, request):
     seen = {"began": began, "ended": time.time(), "pid": os.getpid()}
     for name in ("multithread", "multiprocess", "run_once"):
         seen[name] = bool(environ["wsgi." + name])
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(seen).encode()]
+    return as_json(start_response, seen)
 
 
 @program
@@ -410,7 +419,7 @@ def url(environ, start_response, request):
     text += quote(environ.get("PATH_INFO", ""), encoding="latin-1")
     if environ.get("QUERY_STRING"):
         text += "?" + environ["QUERY_STRING"]
-    start_response("200 OK", TEXT)
+    start_response("200 OK", list(TEXT))
     return [text.encode("latin-1")]
 
 
@@ -428,11 +437,11 @@ def keep(environ, start_response, request):
         references.append(weakref.ref(token))
         raise ProbeError("of the probe's application")
 
-    start_response("200 OK", TEXT)
+    start_response("200 OK", list(TEXT))
     try:
         fail()
     except ProbeError:
-        start_response("200 OK", TEXT, sys.exc_info())
+        start_response("200 OK", list(TEXT), sys.exc_info())
     if sys.implementation.name != "cpython":
         gc.collect()
     return [b"kept" if references[0]() is not None else b"gone"]
@@ -541,6 +550,7 @@ partial = functools.partial(_call_as, "partial")
 
 def _failing(blocks):
     yield from blocks
+    time.sleep(0.1)  # what a server passes on without delay has gone
     raise RuntimeError("the probe wants this to fail")
 
 
@@ -577,8 +587,7 @@ def environ_behind_content(environ, start_response, request):
         for key, value in environ.items()
     }
     seen["content"] = [name_of(data), data.decode("latin-1")]
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(seen).encode()]
+    return as_json(start_response, seen)
 
 
 @program

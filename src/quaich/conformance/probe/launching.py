@@ -73,7 +73,7 @@ def launched(command: str, host: str = "127.0.0.1") -> Iterator[Running]:
             **os.environ,
             "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")]).rstrip(":"),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "QUAICH_PROBE_LOG": str(directory / "log.jsonl"),
+            "WSGI_PROBE_LOG": str(directory / "log.jsonl"),
         }
         with output.open("wb") as stream:
             try:

@@ -131,7 +131,8 @@ class Connection:
             return b""
         if not data:
             self.ended = True
-        self.talk.received += data
+        if len(self.talk.received) <= _SHOWN_MAX:  # of megabytes, no more can be shown
+            self.talk.received += data
         return data
 
     def unread(self, data: bytes) -> None:

@@ -4,6 +4,8 @@ from quaich.conformance.probe.trials import content as content
 from quaich.conformance.probe.trials import fields as fields
 from quaich.conformance.probe.trials import lines as lines
 from quaich.conformance.probe.trials import messages as messages
+from quaich.conformance.probe.trials import request_line as request_line
+from quaich.conformance.probe.trials import targets as targets
 from quaich.conformance.probe.trials import wsgi_call as wsgi_call
 from quaich.conformance.probe.trials import wsgi_environ as wsgi_environ
 from quaich.conformance.probe.trials import wsgi_response as wsgi_response

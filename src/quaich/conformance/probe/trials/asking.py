@@ -41,9 +41,11 @@ def send(probe: Probe, data: bytes, what: str) -> Response:
     with probe.client.connect() as connection:
         connection.send(data)
         response = connection.response()
-        if not response and not response.raw and not connection.ended:
+        if not response.raw and not connection.ended:
             raise Broken(f"{what} is neither answered nor is the connection closed")
-        return response
+    if not response.raw and not probe.is_alive():
+        raise Broken(f"behind {what}, the server answers no more")
+    return response
 
 
 def control(probe: Probe, data: bytes, what: str = "a request without the fault") -> Response:
@@ -60,23 +62,36 @@ def refuse_each(
 ) -> str:
     """Each of the requests has to be answered with one of the codes, or, unless the rule wants an
     answer, dropped. Returns what came."""
-    wrong: list[str] = []
+    wrong: dict[str, list[str]] = {}
     came: dict[str, int] = {}
     for what, data in cases:
         response = send(probe, data, what)
-        dropped = not response and not response.raw
+        dropped = not response.raw
+        outcome = told(response)
         if (dropped and must_answer) or (not dropped and response.status not in codes):
-            wrong.append(f"{what} is {'dropped without an answer' if dropped else told(response)}")
-        came_of_it = "dropped" if dropped else f"answered with {response.status}"
-        came[came_of_it] = came.get(came_of_it, 0) + 1
+            wrong.setdefault(outcome, []).append(what)
+        came[outcome] = came.get(outcome, 0) + 1
     if wrong:
-        wanted = " or ".join(map(str, codes))
-        raise Broken(f"not refused with {wanted}: {'; '.join(wrong)}")
-    return ", ".join(f"{count} {how}" for how, count in came.items())
+        told_of = "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in wrong.items())
+        raise Broken(f"not refused with {' or '.join(map(str, codes))}, but {told_of}")
+    return ", ".join(f"{count} {outcome}" for outcome, count in came.items())
+
+
+def serves_two(probe: Probe, data: bytes, second: bytes) -> bool:
+    """Whether both are served, one after the other, on one connection."""
+    with probe.client.connect() as connection:
+        connection.send(data)
+        first = connection.response()
+        if not first.complete or first.closes or connection.ended:
+            return False
+        connection.send(second)
+        return connection.response().status == first.status
 
 
 def told(response: Response) -> str:
-    """What a server answers, behind "is"."""
+    """What a server does, behind "is"."""
+    if not response.raw:
+        return "dropped without an answer"
     return f"answered with {describe(response)}"
 
 
@@ -106,3 +121,10 @@ def parse_environ(response: Response) -> Environ | None:
 def text(environ: Environ, name: str) -> str | None:
     """The value of a variable, None if it is not there."""
     return environ[name][1] if name in environ else None
+
+
+def post_chunk(probe: Probe, first_line: bytes, version: bytes = b"1.1") -> Response:
+    """The answer of the program ``echo`` to the chunk "abc"."""
+    line = b"POST %b HTTP/%b" % (probe.target("echo").encode(), version)
+    head = request(probe, line, b"Transfer-Encoding: chunked")
+    return probe.client.ask(head + first_line + b"\r\nabc\r\n0\r\n\r\n")

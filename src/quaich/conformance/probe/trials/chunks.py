@@ -1,10 +1,10 @@
 """How servers read content in chunks (H080 to H092): sizes, extensions, ends, trailers."""
 
-import json
-
 from quaich.conformance.probe.judging import Broken, Probe, describe, trial
 from quaich.conformance.probe.trials.several import (
     CHUNKED,
+    behind,
+    behind_content,
     converse,
     must_end,
     must_not_look_whole,
@@ -12,7 +12,6 @@ from quaich.conformance.probe.trials.several import (
     must_refuse,
     need_chunks,
     post,
-    word,
 )
 
 
@@ -51,7 +50,6 @@ def data_end_with_crlf(probe: Probe) -> str | None:
         b"5\r\nhello0\r\n\r\n",
         b"5\r\nhelloXX0\r\n\r\n",
         b"5\r\nhello\rX0\r\n\r\n",
-        b"5\r\nhi\r\n0\r\n\r\n0\r\n\r\n",
     ):
         must_refuse(probe, _echo(probe, content), what=f"the content {content!r}")
     return "refused"
@@ -86,13 +84,13 @@ def malformed_extensions(probe: Probe) -> str | None:
 def unknown_extensions(probe: Probe) -> str | None:
     """A well-formed extension that nobody knows is ignored."""
     need_chunks(probe)
-    for extension in (b";a", b";a=b", b";a=b;c=d", b';a="x; \\"y\\""', b";a=b ; c"):
+    for extension in (b";a", b";a=b", b";a=b;c=d", b';a="x; \\"y\\""'):
         content = b"5%b\r\nhello\r\n0%b\r\n\r\n" % (extension, extension)
-        came = converse(probe, _echo(probe, content), 1)
-        if came.first.status != 200 or came.first.content != b"hello":
+        response = probe.client.ask(_echo(probe, content), "POST")
+        if response.status != 200 or response.content != b"hello":
             raise Broken(
-                f"the chunk extension {extension!r} brings {describe(came.first)}; the "
-                f"application has read {came.first.content[:40]!r}"
+                f"the chunk extension {extension!r} brings {describe(response)}, content "
+                f"{response.content[:40]!r}"
             )
     return None
 
@@ -163,7 +161,7 @@ def trailers_are_not_merged(probe: Probe) -> str | None:
         return f"a body with a trailer field is refused with {describe(came.first)}"
     if came.first.status != 200:
         raise Broken(f"a body with a trailer field is answered with {describe(came.first)}")
-    seen = json.loads(came.first.content)
+    seen = behind_content(came.first)
     if "HTTP_X_PROBE_TRAILER" in seen:
         raise Broken("a trailer field is in the environ: HTTP_X_PROBE_TRAILER")
     return None
@@ -176,14 +174,14 @@ def forbidden_trailers(probe: Probe) -> str | None:
     authority = probe.client.authority.decode()
     for line in (b"Content-Length: 50", b"Transfer-Encoding: chunked", b"Host: other.example"):
         content = b"5\r\nhello\r\n0\r\n" + line + b"\r\n\r\n"
-        came = converse(probe, _environ_behind(probe, content) + word(probe, "behind"), 2)
+        came = converse(probe, _environ_behind(probe, content) + behind(probe), 2)
         what = f"the trailer field {line.decode()!r}"
         if came.first.status >= 400 or (not came.first and came.ended):
             must_end(came, what)
             continue
         if came.first.status != 200:
             raise Broken(f"{what} is answered with {describe(came.first)}")
-        seen = json.loads(came.first.content)
+        seen = behind_content(came.first)
         if seen["content"][1] != "hello":
             raise Broken(f"with {what}, the application reads {seen['content'][1]!r}")
         if seen.get("HTTP_HOST", ["", authority])[1] != authority:
@@ -213,7 +211,7 @@ def decoded_once(probe: Probe) -> str | None:
     response = probe.client.ask(_environ_behind(probe, b"5\r\nhello\r\n0\r\n\r\n"), "POST")
     if response.status != 200:
         raise Broken(f"a body in chunks is answered with {describe(response)}")
-    seen = json.loads(response.content)
+    seen = behind_content(response)
     coding = seen.get("HTTP_TRANSFER_ENCODING", ["", ""])[1]
     if "chunked" in coding.lower():
         raise Broken(

@@ -1,12 +1,15 @@
 """Several requests on one connection and what comes of them: what trials of framing share."""
 
+import json
+import time
 from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import quote
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe
 from quaich.conformance.probe.wire import PATIENCE, QUIET, Connection, Response
 
-SHORT = 0.6
+SHORT: Final = 0.6
 """Seconds in which an answer that must not come would have come: the server waits, as it should."""
 
 
@@ -45,7 +48,14 @@ def answer(
 
 def word(probe: Probe, text: str, *lines: bytes, version: str = "1.1") -> bytes:
     """An ordinary request that is answered with ``text``."""
-    return probe.client.head("GET", answer(probe, text), *lines, version=version)
+    target = answer(probe, text, headers=(f"Content-Length: {len(text)}",))
+    return probe.client.head("GET", target, *lines, version=version)
+
+
+def behind(probe: Probe) -> bytes:
+    """A sound request to be sent behind another, answered with ``behind``. It is the last, so that
+    what comes behind its answer need not be waited for."""
+    return word(probe, "behind", b"Connection: close")
 
 
 def converse(probe: Probe, data: bytes, wanted: int, *methods: str) -> Came:
@@ -64,7 +74,8 @@ def collect(connection: Connection, wanted: int, *methods: str) -> Came:
         response = connection.response(method, PATIENCE if number < wanted else QUIET)
         if not response and not response.raw:
             break
-        responses.append(response)
+        # Without a status line, nothing is its content.
+        responses.append(response or Response(response.raw))
     return Came(tuple(responses), connection.ended)
 
 
@@ -76,11 +87,13 @@ def must_end(came: Came, what: str) -> None:
         raise Broken(f"the connection stays open after {what}")
 
 
-def must_refuse(probe: Probe, data: bytes, *codes: int, what: str) -> Response:
-    """The request has to be answered with one of the codes (none given: any 4xx or 5xx) or
-    dropped; the connection has to close, and a sound request that is sent behind must not be
-    answered."""
-    came = converse(probe, data + word(probe, "behind"), 2)
+def must_refuse(
+    probe: Probe, data: bytes, *codes: int, what: str, may_drop: bool = True
+) -> Response:
+    """The request has to be answered with one of the codes (none given: any 4xx or 5xx) or, if it
+    may be, dropped; the connection has to close, and a sound request that is sent behind must not
+    be answered."""
+    came = converse(probe, data + behind(probe), 2)
     if came.first:
         allowed = codes or tuple(range(400, 600))
         if came.first.status not in allowed:
@@ -90,6 +103,10 @@ def must_refuse(probe: Probe, data: bytes, *codes: int, what: str) -> Response:
         raise Broken(f"{what} is answered with {describe(came.first)}")
     elif not came.ended:
         raise Broken(f"{what} is neither answered nor is the connection closed")
+    elif not may_drop and not probe.client.ask(data):
+        # Alone: with a request behind it, a reset may have destroyed an answer.
+        wanted = " or ".join(map(str, codes))
+        raise Broken(f"after {what} the connection is closed without an answer, not {wanted}")
     must_end(came, what)
     return came.first
 
@@ -111,36 +128,55 @@ def post(probe: Probe, target: str, *lines: bytes, version: str = "1.1") -> byte
     return probe.client.head("POST", target, *lines, version=version)
 
 
-CHUNKED = b"Transfer-Encoding: chunked"
-HELLO_CHUNKS = b"5\r\nhello\r\n0\r\n\r\n"
+CHUNKED: Final = b"Transfer-Encoding: chunked"
+HELLO_CHUNKS: Final = b"5\r\nhello\r\n0\r\n\r\n"
+
+
+def behind_content(response: Response) -> dict[str, Any]:
+    """The environ that ``environ_behind_content`` shows."""
+    try:
+        return dict(json.loads(response.content))
+    except ValueError:
+        raise Broken(
+            f"the request is answered with {describe(response)}, and the content is "
+            f"{response.content[:40]!r}, not what the application gives"
+        ) from None
 
 
 def need_content(probe: Probe) -> None:
     """Nothing can be said of a server that does not serve a plain body with a length."""
-    response = probe.client.post(probe.target("echo"), b"hello")
-    if response.status != 200 or response.content != b"hello":
-        raise Untestable(f"a plain request with content is answered with {describe(response)}")
+    _need(probe, b"Content-Length: 5", b"hello", "a plain body with Content-Length")
 
 
 def need_chunks(probe: Probe) -> None:
     """Nothing can be said of a server that does not understand a plain body in chunks."""
-    response = probe.client.ask(post(probe, probe.target("echo"), CHUNKED) + HELLO_CHUNKS, "POST")
-    if response.status != 200 or response.content != b"hello":
+    _need(probe, CHUNKED, HELLO_CHUNKS, "a plain body in chunks")
+
+
+def _need(probe: Probe, line: bytes, content: bytes, what: str) -> None:
+    target = probe.target("environ_behind_content")  # which leaves no "read" in the log
+    response = probe.client.ask(post(probe, target, line) + content, "POST")
+    try:
+        seen = behind_content(response)["content"][1]
+    except Broken:
+        seen = ""
+    if response.status != 200 or seen != "hello":
         raise Untestable(
-            f"the server does not understand chunks: a plain body is answered with "
-            f"{describe(response)}, content {response.content[:40]!r}"
+            f"{what} is not served: the answer is {describe(response)}, and the application has "
+            f"read {seen[:40]!r}"
         )
 
 
 def must_not_look_whole(probe: Probe, data: bytes, what: str) -> None:
     """The sending side ends behind ``data``, a request for ``echo`` whose content is not whole.
     The application must not read it as if it were, and the connection has to close."""
+    before = len(probe.log())
     with probe.client.connect() as connection:
         connection.send(data)
         connection.finish()
         response = connection.response("POST")
         ended = connection.is_closed()
-    events = probe.log("read", seconds=0.0 if response else SHORT)
+    events = _noted_behind(probe, before, 0.0 if response else SHORT)
     for event in events:
         if event["event"] == "read":
             raise Broken(
@@ -151,3 +187,22 @@ def must_not_look_whole(probe: Probe, data: bytes, what: str) -> None:
         raise Broken(f"{what} is answered with {describe(response)}")
     if not ended:
         raise Broken(f"the connection stays open after {what}")
+
+
+def _noted_behind(probe: Probe, before: int, seconds: float) -> list[dict[str, Any]]:
+    """What the application notes behind the first so many events, once there is something, or
+    after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        events = probe.log()[before:]
+        if events or time.monotonic() >= deadline:
+            return events
+        time.sleep(0.05)
+
+
+def get(probe: Probe, target: str, method: str = "GET", version: str = "1.1") -> Response:
+    """The response to an ordinary request, which has to come."""
+    response = probe.client.ask(probe.client.head(method, target, version=version), method)
+    if not response:
+        raise Broken(f"{method} {target} is answered with {describe(response)}")
+    return response

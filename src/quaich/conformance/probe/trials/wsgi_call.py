@@ -12,6 +12,7 @@ from quaich.conformance.probe.trials.steps import (
     must_be,
     must_come_before,
     notes,
+    played,
     raised,
     start,
     target,
@@ -63,7 +64,7 @@ def one_call_for_a_request(probe: Probe) -> str | None:
         ("a request whose iteration raises", (("fail", ""),), (START,)),
     ):
         anew(probe)
-        probe.client.get(target(probe, *blocks, call=call))
+        played(probe, *blocks, call=call)
         count = len(notes(probe, "called", wanted="called"))
         if count != 1:
             raise Broken(f"for {what}, the application is called {count} times")
@@ -127,7 +128,7 @@ def two_or_three_arguments(probe: Probe) -> str | None:
         ("exc_info as the third argument", start(exc="raised")),
     ):
         anew(probe)
-        response = probe.client.get(target(probe, b"block", call=(step,)))
+        response = played(probe, b"block", call=(step,))
         for event in notes(probe, "start", wanted="start"):
             if event["raised"] is not None:
                 raise Broken(f"start_response with {what}: {raised(event)}")
@@ -139,7 +140,7 @@ def two_or_three_arguments(probe: Probe) -> str | None:
 def start_response_returns_write(probe: Probe) -> str | None:
     """What start_response returns is called with one block."""
     call: tuple[Step, ...] = (START, ("write", b"written"))
-    response = probe.client.get(target(probe, call=call))
+    response = played(probe, call=call)
     events = notes(probe, "start", "write", wanted="write")
     if events and events[0]["event"] == "start" and not events[0].get("callable"):
         raise Broken("start_response returns nothing that can be called: there is no write()")
@@ -162,9 +163,9 @@ def each_block_before_the_next(probe: Probe) -> str | None:
 def bytes_go_out_unchanged(probe: Probe) -> str | None:
     """All octets, and line ends of all kinds."""
     octets = bytes(range(256))
+    must_be(played(probe, ("octets",), ("octets",)), octets * 2, "all octets")
     lines = b"a\r\nb\nc\rd\n\re\r\r\n\n"
-    for what, content in (("all octets", octets), ("ends of lines", lines)):
-        must_be(probe.client.get(target(probe, content, content)), content * 2, what)
+    must_be(played(probe, lines, lines), lines * 2, "ends of lines")
     return None
 
 
@@ -183,7 +184,7 @@ def close_is_called_once(probe: Probe) -> str | None:
         ("an iterable whose second block raises", (block, ("fail", "")), "iterable", "GET"),
     ):
         anew(probe)
-        probe.client.get(target(probe, *blocks, result=result), method=method)
+        played(probe, *blocks, result=result, method=method)
         _must_be_closed(probe, what)
     anew(probe)
     many = ("times", 200, ("zeros", 65536), ("sleep", 0.01))
@@ -205,7 +206,7 @@ def _must_be_closed(probe: Probe, what: str) -> None:
 @trial("S19")
 def close_of_the_result(probe: Probe) -> str | None:
     """The result's iterator is another object, which has a close() too."""
-    probe.client.get(target(probe, b"one", b"two", result="other iterator"))
+    played(probe, b"one", b"two", result="other iterator")
     events = [each["event"] for each in notes(probe, "closed", "iterator closed", wanted="closed")]
     if "closed" not in events:
         called = "that of its iterator instead" if events else "nor that of its iterator"
@@ -218,7 +219,7 @@ def start_response_in_the_first_step(probe: Probe) -> str | None:
     """start_response is called when the iteration begins."""
     for result in ("generator", "iterator", "iterable"):
         step = start("202 Late", ("X-Late", "yes"))
-        response = probe.client.get(target(probe, step, b"block", call=(), result=result))
+        response = played(probe, step, b"block", call=(), result=result)
         what = f"the block of a {result} that calls start_response in its first step"
         must_be(response, b"block", what, 202)
         if response.value("x-late") != b"yes":
@@ -229,7 +230,7 @@ def start_response_in_the_first_step(probe: Probe) -> str | None:
 @trial("S22")
 def nothing_but_iteration_and_close(probe: Probe) -> str | None:
     """The result notes which attributes it is asked for."""
-    response = probe.client.get(target(probe, b"one", b"two", result="watched"))
+    response = played(probe, b"one", b"two", result="watched")
     must_be(response, b"onetwo", "the blocks of a result that notes what is asked for")
     # isinstance() asks for __class__ to see whether the result is of the server's own type.
     allowed = {"__iter__", "__next__", "__len__", "__class__", "close"}
@@ -251,7 +252,7 @@ def the_url_of_the_request(probe: Probe) -> str | None:
         "/url/caf%C3%A9%25?a=b%20c&d",
     ):
         for host in (own, "cups.example:8123"):
-            response = client.get(target_path, b"Host: " + host.encode())
+            response = client.get(target_path, b"Host: " + host.encode(), b"Connection: close")
             if response.status in (301, 302, 307, 308, 403, 404, 421) and host != own:
                 continue  # it serves its own host only
             probe.need_application()
@@ -277,7 +278,7 @@ def the_url_of_the_request(probe: Probe) -> str | None:
 @trial("S107")
 def a_sequence_of_the_old_kind(probe: Probe) -> str | None:
     """The result has __getitem__ and nothing else."""
-    response = probe.client.get(target(probe, b"one", b"two", result="indexed"))
+    response = played(probe, b"one", b"two", result="indexed")
     must_be(response, b"onetwo", "the content of a result that has nothing but __getitem__")
     return None
 
