@@ -1,5 +1,6 @@
 """``quaich probe``: which servers are to be judged, and where the report goes."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -118,12 +119,17 @@ def _judge(server: _Server, rules: Sequence[str], progress: Callable[[str], obje
     if server.url:
         results = judge(_at(server), rules, show)
     else:
-        try:
-            with launched(server.command) as running:
-                probe = Probe(Client(running.host, running.port))
-                results = judge(probe, rules, show)
-        except CannotStart as error:
-            raise CommandError(f"{server.name}: {error}") from error
+        with contextlib.ExitStack() as stack:
+
+            def start() -> Client:
+                stack.close()  # the one before
+                running = stack.enter_context(launched(server.command))
+                return Client(running.host, running.port)
+
+            try:
+                results = judge(Probe(start()), rules, show, start)
+            except CannotStart as error:
+                raise CommandError(f"{server.name}: {error}") from error
     progress("")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Judged(server.name, server.version, tuple(results), now)

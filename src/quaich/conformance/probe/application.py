@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import weakref
 from urllib.parse import parse_qs, quote
 
@@ -46,7 +47,6 @@ class Request:
         }
         self.tag = self.query.get("tag", "")
         self.arguments = []  # with which the application was called: how many, and the keywords
-        self.callable = "function"  # what kind of callable was called
 
     def number(self, name, default=0):
         """A number in the query."""
@@ -168,14 +168,6 @@ class ProbeError(Exception):
     """What programs raise, unless they are to raise something else."""
 
 
-def raised():
-    """The exc_info of an exception."""
-    try:
-        raise ProbeError("of the probe's application")
-    except ProbeError:
-        return sys.exc_info()
-
-
 class Play:
     """Takes the steps that a trial has written, in the call and in the iteration."""
 
@@ -202,7 +194,8 @@ class Play:
         elif action == "note":
             self.request.note(arguments[0])
         elif action == "fail":
-            raise FAILURES.get(arguments[0], ProbeError)("of the probe's application")
+            kind = ConnectionResetError if arguments[0] == "ConnectionResetError" else ProbeError
+            raise kind("of the probe's application")
         elif action == "start":
             self.start(arguments)
         else:
@@ -212,7 +205,10 @@ class Play:
     def start(self, arguments):
         """Call start_response; a third argument ``"raised"`` is an exc_info."""
         if arguments[2:] == ["raised"]:
-            arguments[2] = raised()
+            try:
+                raise ProbeError("of the probe's application")
+            except ProbeError:
+                arguments[2] = sys.exc_info()
         result = self.attempt("start", self.start_response, arguments)
         if self.write is None:
             self.write = result
@@ -238,9 +234,6 @@ class Play:
             block = self.take(step)
             if block is not None:
                 yield block
-
-
-FAILURES = {"ConnectionResetError": ConnectionResetError, "ValueError": ValueError}
 
 
 class Iterable:
@@ -379,8 +372,8 @@ def variables(environ, start_response, request):
 @program
 def call(environ, start_response, request):
     """How the application was called."""
-    seen = {"arguments": request.arguments, "callable": request.callable}
-    return as_json(start_response, seen)
+    kind = environ.get("quaich_probe.callable", "function")
+    return as_json(start_response, {"arguments": request.arguments, "callable": kind})
 
 
 @program
@@ -401,7 +394,7 @@ def overlap(environ, start_response, request):
     time.sleep(request.number("milliseconds") / 1000)
     seen = {"began": began, "ended": time.time(), "pid": os.getpid()}
     for name in ("multithread", "multiprocess", "run_once"):
-        seen[name] = bool(environ["wsgi." + name])
+        seen[name] = bool(environ.get("wsgi." + name))
     return as_json(start_response, seen)
 
 
@@ -419,12 +412,8 @@ def url(environ, start_response, request):
     text += quote(environ.get("PATH_INFO", ""), encoding="latin-1")
     if environ.get("QUERY_STRING"):
         text += "?" + environ["QUERY_STRING"]
-    start_response("200 OK", list(TEXT))
+    start_response("200 OK", [*TEXT, ("Content-Length", str(len(text)))])
     return [text.encode("latin-1")]
-
-
-class Token:
-    """Something that can be seen to go."""
 
 
 @program
@@ -433,7 +422,7 @@ def keep(environ, start_response, request):
     references = []
 
     def fail():
-        token = Token()
+        token = set()  # can be seen to go
         references.append(weakref.ref(token))
         raise ProbeError("of the probe's application")
 
@@ -447,21 +436,9 @@ def keep(environ, start_response, request):
     return [b"kept" if references[0]() is not None else b"gone"]
 
 
-class File:
-    """A file that notes calls of close(), unlike Python's own, which also close on their own."""
-
-    def __init__(self, file, request):
-        self._file = file
-        self._request = request
-        self.read = file.read
-
-    def close(self):
-        self._request.note("file closed")
-        self._file.close()
-
-
 def file_of(kind, request):
-    """A file of a kind: its content is ``size`` letters in their order, and it stands at ``at``."""
+    """A file of a kind: its content is ``size`` letters in their order, and it stands at ``at``.
+    The noted ones note calls of close()."""
     data = bytes(97 + number % 26 for number in range(request.number("size", 100)))
     if kind == "pipe":
         reading, writing = os.pipe()
@@ -473,20 +450,22 @@ def file_of(kind, request):
     if request.number("zeros"):
         file.truncate(len(data) + request.number("zeros"))
     file.seek(request.number("at"))
-    if kind == "reader":
-        return type("Reader", (), {"read": staticmethod(file.read)})()
-    if not kind.startswith("noted"):
+    if kind in ("file", "bytes"):
         return file
-    noted = File(file, request)
+    # No file of Python's own: they also close where nobody has called close().
+    other = types.SimpleNamespace(read=file.read)
     if kind == "noted file":
-        noted.fileno = file.fileno
-    return noted
+        other.fileno = file.fileno
+    if kind != "reader":
+        other.close = lambda: (request.note("file closed"), file.close())
+    return other
 
 
 @program
 def wrap(environ, start_response, request):
     """A file in the server's wrapper, used in one way or another."""
-    file = file_of(request.query.get("kind", "file"), request)
+    kind = request.query.get("kind", "file")
+    file = file_of(kind, request)
     sizes = [int(size) for size in request.query.get("block", "8192").split() if size != "none"]
     headers = list(TEXT)
     if request.number("length"):
@@ -494,55 +473,60 @@ def wrap(environ, start_response, request):
     start_response("200 OK", headers)
     wrapper = environ["wsgi.file_wrapper"](file, *sizes)
     use = request.query.get("use", "return")
-    if use == "discard":
-        return [b"other ", b"blocks"]
+    if use == "return":
+        return wrapper
     if use == "change":
-        return (block.upper() for block in wrapper)
-    if use == "iterate":
-        return [b"".join(wrapper)]
-    if use == "close":
-        wrapper.close()
-        return [b"closed"]
-    return wrapper
+        return changed(wrapper, file)
+    blocks = {"discard": [b"other ", b"blocks"], "iterate": wrapper, "close": [b"closed"]}[use]
+    blocks = list(blocks)
+    if kind != "reader":
+        (wrapper if use == "close" else file).close()
+    return blocks
+
+
+def changed(wrapper, file):
+    """What a middleware makes of a wrapper."""
+    for block in wrapper:
+        yield block.upper()
+    file.close()
+
+
+# For S01: a server can be started with the names of other kinds of callables.
+
+
+def call_as(kind, environ, start_response):
+    """Call the application from a callable of some kind."""
+    environ["quaich_probe.callable"] = kind
+    return application(environ, start_response)
 
 
 class Instance:
-    """The application as an instance. For S01: a server can be started with any of these names."""
+    """An instance, and its method."""
 
     def __call__(self, environ, start_response):
-        return _call_as("instance", environ, start_response)
+        return call_as("instance", environ, start_response)
 
     def method(self, environ, start_response):
-        """The application as a bound method."""
-        return _call_as("bound method", environ, start_response)
+        """A bound method."""
+        return call_as("bound method", environ, start_response)
 
 
 class Class:
-    """The application as a class."""
+    """A class, whose instances are results."""
 
     def __init__(self, environ, start_response):
-        self._result = _call_as("class", environ, start_response)
+        result = call_as("class", environ, start_response)
+        self.blocks = result
+        if hasattr(result, "close"):
+            self.close = result.close
 
     def __iter__(self):
-        return iter(self._result)
-
-    def close(self):
-        if hasattr(self._result, "close"):
-            self._result.close()
-
-
-def _call_as(kind, environ, start_response):
-    if environ.get("PATH_INFO", "").lstrip("/").split("/")[0] != "call":
-        return application(environ, start_response)
-    request = Request(environ)
-    request.arguments = [2, []]
-    request.callable = kind
-    return call(environ, start_response, request)
+        return iter(self.blocks)
 
 
 instance = Instance()
 method = instance.method
-partial = functools.partial(_call_as, "partial")
+partial = functools.partial(call_as, "partial")
 
 
 # For content and messages

@@ -5,9 +5,10 @@ judge                 all trials, one after the other: a verdict for each rule
 """
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from quaich.conformance.probe.wire import Client, Response
@@ -53,12 +54,13 @@ class Probe:
     client: Client
     has_application: bool = True  # it is the probe's that is served
     tag: str = ""  # of the present trial: nothing else in the server's log has it
+    _run: str = field(default_factory=lambda: secrets.token_hex(3))  # a log may outlive a prober
     _tags: int = field(default=0)
 
     def begin(self, rule: str) -> None:
         """Forget the last trial."""
         self._tags += 1
-        self.tag = f"{rule}-{self._tags}"
+        self.tag = f"{rule}-{self._run}-{self._tags}"
         self.client.talks.clear()
 
     # --- The probe's application ---------------------------------------------------------------
@@ -176,13 +178,19 @@ def judge(
     probe: Probe,
     rules: Collection[str] | None = None,
     on_verdict: Callable[[Verdict], object] = lambda verdict: None,
+    revive: Callable[[], Client] | None = None,
 ) -> list[Verdict]:
-    """A verdict for each rule for servers; ``rules``: only these."""
+    """A verdict for each rule for servers; ``rules``: only these. ``revive`` starts the server
+    anew where a trial has ended it, or has made it deaf: that is that trial's fault alone."""
     verdicts = []
     for rule in judged_rules():
         if rules is not None and rule not in rules:
             continue
         verdict = _verdict(probe, rule)
+        if revive is not None and not probe.is_alive():
+            detail = f"{verdict.detail}; behind this trial the server answers nobody any more"
+            verdict = replace(verdict, verdict="fail", detail=detail)
+            probe.client = revive()
         verdicts.append(verdict)
         on_verdict(verdict)
     return verdicts

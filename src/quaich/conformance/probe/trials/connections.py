@@ -148,6 +148,8 @@ def keeping_http_1_0(probe: Probe) -> str | None:
         if first.framing == "chunked":
             raise Broken(f"{shown} comes in chunks")
         if not second:
+            if not ended:
+                raise Broken(f"behind {shown} the connection is neither closed nor of any use")
             continue
         kept.append(what)
         options = b",".join(first.values("connection")).lower()

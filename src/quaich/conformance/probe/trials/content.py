@@ -58,19 +58,21 @@ def _next_is_sound(came: tuple[Response, ...], what: str) -> None:
 @trial("H061")
 def no_fields_no_content(probe: Probe) -> str | None:
     """An application that reads to the end gets it at once if there is no content."""
-    response = probe.client.ask(post(probe, probe.target("echo")), "POST")
-    if not response:
-        raise Broken(
-            "POST without Content-Length is not answered: the application waits for the end of "
-            "an input that is empty"
-        )
-    if response.status == 411:
-        return "answered with 411"
-    if response.status != 200 or response.content:
-        raise Broken(
-            f"POST without Content-Length is answered with {describe(response)}, and the "
-            f"application has read {response.content[:40]!r}"
-        )
+    for lines in ((), (b"C: 7",), (b"Content-Len: 7",), (b"X-Content-Length: 7",)):
+        what = "POST without Content-Length" + "".join(f", with {line.decode()}" for line in lines)
+        response = probe.client.ask(post(probe, probe.target("echo"), *lines), "POST")
+        if not response:
+            raise Broken(
+                f"{what} is not answered: the application waits for the end of an input that is "
+                "empty"
+            )
+        if response.status == 411:
+            return "answered with 411"
+        if response.status != 200 or response.content:
+            raise Broken(
+                f"{what} is answered with {describe(response)}, and the application has read "
+                f"{response.content[:40]!r}"
+            )
     return None
 
 
@@ -187,10 +189,17 @@ def unknown_codings(probe: Probe) -> str | None:
 def chunked_is_last(probe: Probe) -> str | None:
     """A list of codings that does not end with chunked is refused."""
     need_content(probe)
-    for value in (b"chunked, gzip", b"chunked, x-probe"):
+    for value in (
+        b"chunked, gzip",
+        b"chunked, x-probe",
+        b"xchunked",
+        b"chunked-x",
+        b"\x0bchunked",
+        b"chunked\x1c",
+    ):
         request = post(probe, probe.target("echo"), b"Transfer-Encoding: " + value) + HELLO_CHUNKS
         # 501: a server that does not know the coding may say that first, by H067.
-        shown = f"Transfer-Encoding: {value.decode()}"
+        shown = f"Transfer-Encoding: {value!r}"
         must_refuse(probe, request, 400, 501, what=shown, may_drop=False)
     return "refused"
 
@@ -233,6 +242,10 @@ def both_framings(probe: Probe) -> str | None:
                 f"{came.first.content[:40]!r}"
             )
         must_end(came, shown)
+    # A coding that is not understood is no reason to go back to the length.
+    lines = (b"Transfer-Encoding: x-probe", b"Content-Length: 5")
+    request = post(probe, probe.target("echo"), *lines) + b"hello"
+    must_refuse(probe, request, what="Transfer-Encoding: x-probe with Content-Length: 5")
     return None
 
 

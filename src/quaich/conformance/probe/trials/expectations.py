@@ -9,17 +9,17 @@ from quaich.conformance.probe.trials.several import (
     need_content,
     post,
 )
-from quaich.conformance.probe.wire import QUIET, Response
+from quaich.conformance.probe.wire import PATIENCE, QUIET, Response
 
 _EXPECT = b"Expect: 100-continue"
 _LENGTH = b"Content-Length: 5"
 
 
-def _first_of_expecting(probe: Probe, expect: bytes) -> Response:
+def _first_of_expecting(probe: Probe, expect: bytes, seconds: float = PATIENCE) -> Response:
     """What comes first of a request whose content is held back until something comes."""
     with probe.client.connect() as connection:
         connection.send(post(probe, probe.target("echo"), expect, _LENGTH))
-        first = connection.response("POST", interim=True)
+        first = connection.response("POST", seconds, interim=True)
         if first.status == 100:
             connection.send(b"hello")
             last = connection.response("POST")
@@ -31,8 +31,8 @@ def _first_of_expecting(probe: Probe, expect: bytes) -> Response:
 @trial("H093")
 def expectations_in_any_case(probe: Probe) -> str | None:
     """``100-Continue`` is the same; other expectations are ignored or bring 417."""
-    if not _first_of_expecting(probe, b"Expect: 100-Continue"):
-        if not _first_of_expecting(probe, _EXPECT):
+    if not _first_of_expecting(probe, b"Expect: 100-Continue", 2.0):
+        if not _first_of_expecting(probe, _EXPECT, 2.0):
             raise Untestable("100-continue is not answered at all: see H095")
         raise Broken("100-continue is understood, and 100-Continue is not")
     request = probe.client.head("GET", answer(probe, "hello"), b"Expect: x-probe")

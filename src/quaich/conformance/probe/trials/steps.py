@@ -14,6 +14,9 @@ from quaich.conformance.probe.wire import PATIENCE, Response
 
 Step = bytes | str | tuple[Any, ...]
 
+WAIT = 2.0
+"""Seconds that something may take to be noted, such as a call of close()."""
+
 TEXT: Final = ("Content-Type", "text/plain")
 START: Final = ("start", "200 OK", [TEXT])
 
@@ -61,11 +64,9 @@ def calls(probe: Probe, *each: tuple[Any, ...], file: str = "wsgi.input") -> str
     return probe.target("stream", file=file, calls=quote(repr(list(each)), safe=""))
 
 
-def notes(
-    probe: Probe, *names: str, wanted: str | None = None, seconds: float = 2.0
-) -> list[dict[str, Any]]:
+def notes(probe: Probe, *names: str, wanted: str | None = None) -> list[dict[str, Any]]:
     """What the application has noted under these names; with ``wanted``, once that is there."""
-    events = probe.log(wanted, seconds)
+    events = probe.log(wanted, WAIT)
     if not any(each["event"] == "called" for each in events):
         raise Untestable(
             "the application's log does not show the request: it was not called, or another"

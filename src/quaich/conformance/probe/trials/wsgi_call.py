@@ -265,10 +265,11 @@ def the_url_of_the_request(probe: Probe) -> str | None:
     text = response.content.decode("latin-1")
     try:
         url = urlsplit(text)
-        host, port = url.hostname, url.port or 80
+        port = url.port or 80
+        is_sound = url.hostname and url.scheme == "http" and url.path == "/url/a%20b"
     except ValueError:
-        host, port = None, 0
-    if not host or url.scheme != "http" or url.path != "/url/a%20b":
+        is_sound, port = False, 0
+    if not is_sound:
         raise Broken(f"without Host, the URL of /url/a%20b becomes {text}")
     if port != client.port:
         raise Broken(f"without Host, a request to port {client.port} gets the URL {text}")

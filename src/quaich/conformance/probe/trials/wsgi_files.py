@@ -1,6 +1,7 @@
 """wsgi.file_wrapper: S109 to S118."""
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
+from quaich.conformance.probe.trials import steps
 from quaich.conformance.probe.trials.steps import anew, must_be, variables
 from quaich.conformance.probe.wire import Response
 
@@ -130,4 +131,4 @@ def _must_be_closed(probe: Probe, what: str) -> None:
 
 
 def _closed(probe: Probe) -> int:
-    return sum(each["event"] == "file closed" for each in probe.log("file closed", 2.0))
+    return sum(each["event"] == "file closed" for each in probe.log("file closed", steps.WAIT))

@@ -11,11 +11,14 @@ from quaich.conformance.probe.trials.steps import calls, must_be, shorten, varia
 from quaich.conformance.probe.wire import PATIENCE, Connection, Response
 
 _CONTENT: Final = b"one cup\ntwo cups\r\n\nno end\rof line"
+Call = tuple[Any, ...]
+"""The name of a method and its arguments."""
+
 _ITERATING: Final[dict[str, Callable[[Any], Any]]] = {
     "iter": list,
     "next": lambda file: next(iter(file)),
 }
-_SECONDS: Final = 1.5  # that an answer may take; a stream that waits for more gives none
+_SECONDS: Final = 2.0  # that an answer may take; a stream that waits for more gives none
 
 
 @trial("S40")
@@ -44,14 +47,21 @@ def methods_do_what_those_of_files_do(probe: Probe) -> str | None:
     """Calls of all kinds, compared with an io.BytesIO."""
     content = b"one cup\ntwo cups\r\n\nno end\rof line\n"
     size = len(content)
-    for each in (
+    within: tuple[tuple[Call, ...], ...] = (
         (("readline",), ("readline",), ("readline",), ("readline",)),
         (("read", 3), ("read", 0), ("read", size - 3)),
         (("readline",), ("read", 4), ("readline",), ("read", size - 18)),
         (("readline", -1), ("readline", 3), ("readline", 100)),
         (("next",), ("next",), ("read", 2)),
-    ):
+    )
+    for each in within:
         _compare(probe, each, content)
+    to_the_end: tuple[tuple[Call, ...], ...] = (
+        (("read", -1),),
+        (("readlines", -1), ("readline",)),
+        (("read", 2), ("iter",), ("read", 1)),
+        (("read", 5), ("readlines",)),
+    )
     # The hint may be ignored (S56), so that only the lines together can be compared.
     # What follows goes to the end of the content; a stream that waits there breaks S52.
     try:
@@ -59,12 +69,7 @@ def methods_do_what_those_of_files_do(probe: Probe) -> str | None:
         lines = [line for part in got if isinstance(part[1], list) for line in part[1]]
         if lines != _expected((("readlines",),), content)[0][1]:
             raise Broken(f"readlines(3) and readlines() return {shorten(got)}")
-        for each in (
-            (("read", -1),),
-            (("readlines", -1), ("readline",)),
-            (("read", 2), ("iter",), ("read", 1)),
-            (("read", 5), ("readlines",)),
-        ):
+        for each in to_the_end:
             _compare(probe, each, content)
     except Unanswered as error:
         return f"but there is no answer to {error}"
@@ -150,7 +155,7 @@ def methods_of_the_errors(probe: Probe) -> str | None:
     return None
 
 
-def _write(probe: Probe, *each: tuple[Any, ...]) -> None:
+def _write(probe: Probe, *each: Call) -> None:
     response = probe.client.get(calls(probe, *each, file="wsgi.errors"))
     if response.status != 200:
         raise Broken(f"a request that writes to wsgi.errors is answered with {describe(response)}")
@@ -242,9 +247,7 @@ class Unanswered(Broken):
     """There was no answer in time."""
 
 
-def _read(
-    probe: Probe, *each: tuple[Any, ...], content: bytes = _CONTENT, method: str = "POST"
-) -> list[Any]:
+def _read(probe: Probe, *each: Call, content: bytes = _CONTENT, method: str = "POST") -> list[Any]:
     """What calls of the input's methods return, for a request whose connection stays open."""
     lines = () if method == "GET" else (b"Content-Length: %d" % len(content),)
     data = probe.client.head(method, calls(probe, *each), *lines) + content
@@ -259,7 +262,7 @@ def _read(
     return list(json.loads(response.content))
 
 
-def _expected(each: tuple[tuple[Any, ...], ...], content: bytes = _CONTENT) -> list[Any]:
+def _expected(each: tuple[Call, ...], content: bytes = _CONTENT) -> list[Any]:
     """What an io.BytesIO returns."""
     file = io.BytesIO(content)
     outcomes = []
@@ -274,7 +277,7 @@ def _expected(each: tuple[tuple[Any, ...], ...], content: bytes = _CONTENT) -> l
 
 def _compare(
     probe: Probe,
-    each: tuple[tuple[Any, ...], ...],
+    each: tuple[Call, ...],
     content: bytes = _CONTENT,
     method: str = "POST",
 ) -> None:
@@ -295,7 +298,7 @@ def _plain(outcome: list[Any]) -> Any:
     return ("raised", value) if kind == "raised" else value
 
 
-def _called(call: tuple[Any, ...]) -> str:
+def _called(call: Call) -> str:
     name, *arguments = call
     if name in _ITERATING:
         return f"{name}()" if name == "next" else "iteration"

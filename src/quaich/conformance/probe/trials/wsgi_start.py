@@ -31,6 +31,9 @@ _HOP_BY_HOP: Final = (
     ("Upgrade", "websocket"),
 )
 
+# Behind calls that may have failed, so that there is a response.
+_RESCUE: Final = start("200 OK", ("Content-Length", "5"), exc="raised")
+
 # What start_response is given, with something wrong.
 _WRONG: Final[dict[str, tuple[Any, Any]]] = {
     "a status of bytes": (b"200 OK", [TEXT]),
@@ -182,7 +185,7 @@ def a_second_call(probe: Probe) -> str | None:
     wrong: Step = ("start", "200 OK", [TEXT, ("X-Cup", 1)])
     for what, first in (("", start()), (" after one that raised", wrong)):
         anew(probe)
-        played(probe, b"block", call=(first, start("201 Second"), ("fail", "")))
+        played(probe, b"block", call=(first, start("201 Second"), _RESCUE))
         events = notes(probe, "start", wanted="start")
         if len(events) < 2:
             raise Untestable("the application was not run")
@@ -199,7 +202,8 @@ def exc_info_is_not_kept(probe: Probe) -> str | None:
     response = probe.client.get(probe.target("keep"), b"Connection: close")
     if response.content == b"kept":
         raise Broken("after start_response has returned, exc_info is still referred to")
-    must_be(response, b"gone", "the response")
+    if response.content != b"gone":
+        raise Untestable(f"the application that looks is answered with {describe(response)}")
     return None
 
 
@@ -212,7 +216,7 @@ def none_is_no_exc_info(probe: Probe) -> str | None:
             raise Broken(f"a first call with None as exc_info: {raised(event)}")
     must_be(response, b"block", "a response whose exc_info was None")
     anew(probe)
-    played(probe, b"block", call=(start(), start(exc=None), ("fail", "")))
+    played(probe, b"block", call=(start(), start(exc=None), _RESCUE))
     events = notes(probe, "start", wanted="start")
     if len(events) < 2:
         raise Untestable("the application was not run")
@@ -236,9 +240,9 @@ def text_beyond_latin(probe: Probe) -> str | None:
             data = connection.read_all(1.0)
             connection.unread(data)
             response = connection.response(seconds=0.1)
-        for event in notes(probe, "start", wanted="start"):
-            if event["raised"] is not None and not response:
-                raise Broken(f"a {what} with a euro sign raises, and there is no response at all")
+        # Where it raises, what the server makes of an application that goes on is its own affair.
+        if any(each["raised"] is not None for each in notes(probe, "start", wanted="start")):
+            continue
         if response.status >= 500:
             continue
         if response:
@@ -253,7 +257,7 @@ def _raises(probe: Probe, status: Any, headers: Any) -> bool:
     """Whether start_response raises for these."""
     anew(probe)
     step: Step = ("start", status, headers)
-    played(probe, b"block", call=(step, ("fail", "")))
+    played(probe, b"block", call=(step, _RESCUE))
     events = notes(probe, "start", wanted="start")
     if not events:
         raise Untestable("the application was not run")
