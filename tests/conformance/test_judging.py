@@ -75,6 +75,7 @@ def test_each_rule_for_servers_has_a_verdict(trials: dict[str, Any]) -> None:
         ("H133", Broken("as was seen"), "warn"),  # a warning, by the catalogue
         ("H045", Untestable("as was seen"), "untestable"),
         ("H045", ConnectionRefusedError("as was seen"), "fail"),
+        ("H045", ValueError("as was seen"), "untestable"),
     ],
 )
 def test_what_a_trial_says_becomes_a_verdict(

@@ -1,9 +1,9 @@
 """The application that ``quaich probe`` lets a server serve.
 
 It stands alone: the server under test runs it in its own Python, where Quaich need not be. A
-request names a program by its path and itself by the query (``/echo?tag=S51-7``); what a program notices
-goes to a log that ``/log?tag=…`` gives back, and that all processes of the server share if
-WSGI_PROBE_LOG names a file. Nothing here is an example of a good application: programs try what
+request names a program by its path and itself by the query (``/echo?tag=S51-7``); what a program
+notices goes to a log that ``/log?tag=…`` gives back, and that all processes of the server share
+if WSGI_PROBE_LOG names a file. Nothing here is an example of a good application: programs try what
 servers get wrong.
 """
 
@@ -161,7 +161,7 @@ def echo(environ, start_response, request):
 if _LOG_FILE is not None:  # in a server: what is in its environment is of no request
     os.environ["HTTP_X_QUAICH_PROBE_PROCESS"] = "this is no field"
     with contextlib.suppress(UnicodeEncodeError):  # in the locale's encoding
-        os.environ["QUAICH_PROBE_WORD"] = "caf\u00e9 \u20ac"
+        os.environ["PROBE_WORD"] = "caf\u00e9 \u20ac"
 
 
 class ProbeError(Exception):

@@ -43,6 +43,10 @@ class Broken(Exception):
     """The rule is broken; ``str()`` says how. Fails or warns, as the rule's severity says."""
 
 
+class Advised(Broken):
+    """What the rule demands is kept, but not what it advises: warns, whatever its severity."""
+
+
 class Untestable(Exception):
     """Nothing can be said; ``str()`` says why."""
 
@@ -215,10 +219,14 @@ def _verdict(probe: Probe, rule: str) -> Verdict:
         outcome = "pass"
     except Broken as error:
         detail = str(error)
-        outcome = "fail" if record.severity == "error" else "warn"
+        is_grave = record.severity == "error" and not isinstance(error, Advised)
+        outcome = "fail" if is_grave else "warn"
     except Untestable as error:
         detail, outcome = str(error), "untestable"
     except OSError as error:
         detail, outcome = f"no connection: {error}", "fail"
+    except Exception as error:
+        # What came was not even readable; that is for another trial to judge.
+        detail, outcome = f"what came cannot be read: {error!r}", "untestable"
     talks = tuple(talk.as_text() for talk in probe.client.talks)
     return Verdict(rule, outcome, detail, talks, time.monotonic() - started)

@@ -74,6 +74,9 @@ def launched(command: str, host: str = "127.0.0.1") -> Iterator[Running]:
             "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")]).rstrip(":"),
             "PYTHONDONTWRITEBYTECODE": "1",
             "WSGI_PROBE_LOG": str(directory / "log.jsonl"),
+            # Of the process: neither must get into an environ (S31, S86).
+            "HTTP_X_QUAICH_PROBE_PROCESS": "this is no field",
+            "PROBE_WORD": "café €",
         }
         with output.open("wb") as stream:
             try:

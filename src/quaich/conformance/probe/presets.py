@@ -54,7 +54,7 @@ PRESETS: Final = {
         Preset(
             "uwsgi",
             "uwsgi",
-            "{bin}/uwsgi --http11-socket {host}:{port} --virtualenv {bin}/.. --module {app}"
+            "{bin}/uwsgi --http-socket {host}:{port} --virtualenv {bin}/.. --module {app}"
             " --threads 8 --need-app --disable-logging --pythonpath .",
         ),
         Preset(

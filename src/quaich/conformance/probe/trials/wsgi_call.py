@@ -42,8 +42,9 @@ def any_number_of_calls(probe: Probe) -> str | None:
     for number in range(3):
         with probe.client.connect() as connection:
             connection.send(request)
-            must_be(connection.response(), HELLO, f"request {number + 1} of several connections")
-            if number:
+            first = connection.response()
+            must_be(first, HELLO, f"request {number + 1} of several connections")
+            if number or first.closes or first.version == b"HTTP/1.0":
                 continue
             for _ in range(2):
                 connection.send(request)

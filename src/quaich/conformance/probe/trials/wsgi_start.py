@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
+from quaich.conformance.probe.judging import Advised, Broken, Probe, Untestable, describe, trial
 from quaich.conformance.probe.trials.steps import (
     START,
     TEXT,
@@ -172,9 +172,9 @@ def exc_info_is_raised_after_the_head(probe: Probe) -> str | None:
     if events[1]["raised"] is None:
         raise Broken("start_response with exc_info, after a block has been sent, does not raise")
     if not events[1]["own"]:
-        raise Broken(
+        raise Advised(
             f"start_response with exc_info, after a block has been sent: {raised(events[1])},"
-            " and the exception that was passed is lost"
+            " which is allowed; but the exception that was passed is lost"
         )
     return "the exception that was passed is raised"
 
