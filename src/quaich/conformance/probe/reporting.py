@@ -129,7 +129,7 @@ h2 { margin-top: 2.5rem; } details { border-top: 1px solid var(--line); padding:
 summary { cursor: pointer; } code, pre { font: 13px/1.4 ui-monospace, monospace; }
 pre { overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; padding: .6rem;
       background: color-mix(in srgb, currentColor 7%, transparent); border-radius: .4rem; }
-.detail { margin: .4rem 0; }
+.detail { margin: .2rem 0 .2rem 1.1rem; opacity: .75; font-size: .9em; overflow-wrap: anywhere; }
 """
 
 
@@ -158,9 +158,14 @@ def _section(each: Verdict) -> str:
         for sent, received in each.talks
     )
     return (
-        f"<details><summary><b>{each.rule}</b> {escape(catalogue()[each.rule].says)}</summary>"
-        f'<p class="detail">{escape(each.detail)}</p>{talks}</details>'
+        f"<details><summary><b>{each.rule}</b> {_as_code(catalogue()[each.rule].says)}"
+        f'<div class="detail">{_as_code(each.detail)}</div></summary>{talks}</details>'
     )
+
+
+def _as_code(words: str) -> str:
+    """Escaped, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words))
 
 
 FORMATS: Final[dict[str, Callable[[Judged], str]]] = {
@@ -179,6 +184,8 @@ def compared(servers: Sequence[Judged]) -> str:
     """A Markdown page: how many rules each keeps, and each rule that one of them breaks."""
     names = [f"{each.server} {each.version}".strip() for each in servers]
     parts = [
+        f"Written by `quaich probe --compare`, {servers[-1].time[:10]}.",
+        "",
         "| | " + " | ".join(names) + " |",
         "|---" * (len(names) + 1) + "|",
         *(
@@ -190,6 +197,9 @@ def compared(servers: Sequence[Judged]) -> str:
                 ("not testable ·", "untestable"),
             )
         ),
+        "",
+        "Each rule that one of them breaks; `quaich explain` has more of it, and `quaich probe` of a"
+        " single server has what was sent and what came.",
         "",
         "| | rule | " + " | ".join(each.server for each in servers) + " |",
         "|---" * (len(names) + 2) + "|",
