@@ -267,7 +267,7 @@ def short(request):
     return response
 
 def reason(request):
-    return HttpResponse("reason", reason="two\\nlines")
+    return HttpResponse("reason", reason=" spaced")
 
 def no_content(request):
     return HttpResponse("content", status=204)
@@ -322,7 +322,7 @@ class TestCase(SimpleTestCase):
         **{f"{method}[{path}]": "PASSED" for path in good for method in ("get", "head")},
         "get[hop]": "A11",
         "get[short]": "A37",
-        "get[reason]": "A06",
+        "get[reason]": "A05",
         "get[no_content]": "H120",
         "get[closing]": "A32",
         "get[page]": "H136",
