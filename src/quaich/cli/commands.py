@@ -211,6 +211,29 @@ def explain(rules: tuple[str, ...], all_rules: bool, form: str) -> None:
     click.echo(explaining.explanation(rules, all_rules, form), nl=False)
 
 
+def _report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of what finds something and reports it."""
+    for option in (
+        click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever was found."),
+        click.option("--strict", is_flag=True, help="Exit with 1 for warnings too."),
+        click.option("--ignore", metavar="RULES", multiple=True, help="Not these: A22, or S."),
+        click.option("--select", metavar="RULES", multiple=True, help="Only these: H, or A05,S1."),
+        click.option(
+            "--output", "--output-file", "-o", "output", metavar="FILE", help="Write it there."
+        ),
+        click.option(
+            "--format",
+            "--output-format",
+            "form",
+            type=click.Choice(["text", "json", "html", "junit", "github"]),
+            default="text",
+            show_default=True,
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @quaich.command(cls=click.Command)
 @click.argument("app", metavar="APP")
 @click.option(
@@ -240,19 +263,7 @@ def explain(rules: tuple[str, ...], all_rules: bool, form: str) -> None:
     show_default=True,
     help="What the Host field says; some applications answer for their own hosts only.",
 )
-@click.option(
-    "--format",
-    "--output-format",
-    "form",
-    type=click.Choice(["text", "json", "html", "junit", "github"]),
-    default="text",
-    show_default=True,
-)
-@click.option("--output", "--output-file", "-o", "output", metavar="FILE", help="Write it there.")
-@click.option("--select", metavar="RULES", multiple=True, help="Only these: A, or A05,H1.")
-@click.option("--ignore", metavar="RULES", multiple=True, help="Not these: A22, or S.")
-@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
-@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever was found.")
+@_report_options
 @click.option(
     "--pythonpath",
     "--app-dir",
@@ -303,19 +314,7 @@ def check(app: str, middleware: bool, directories: tuple[str, ...], **wishes: An
     help="What is at --url is not the probe's application: judge by HTTP alone.",
 )
 @click.option("--compare", is_flag=True, help="Several servers in one table, in Markdown.")
-@click.option(
-    "--format",
-    "--output-format",
-    "form",
-    type=click.Choice(["text", "json", "html", "junit", "github"]),
-    default="text",
-    show_default=True,
-)
-@click.option("--output", "--output-file", "-o", "output", metavar="FILE", help="Write it there.")
-@click.option("--select", metavar="RULES", multiple=True, help="Only these: H, or S51,H0.")
-@click.option("--ignore", metavar="RULES", multiple=True, help="Not these: H133.")
-@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
-@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever was found.")
+@_report_options
 def probe(any_app: bool, **wishes: Any) -> None:
     """Judge a server by the rules of WSGI and HTTP, on the wire.
 

@@ -198,8 +198,8 @@ def compared(servers: Sequence[Judged]) -> str:
             )
         ),
         "",
-        "Each rule that one of them breaks; `quaich explain` has more of it, and `quaich probe` of a"
-        " single server has what was sent and what came.",
+        "Each rule that one of them breaks; `quaich explain` has more of it, and `quaich probe` of"
+        " a single server has what was sent and what came.",
         "",
         "| | rule | " + " | ".join(each.server for each in servers) + " |",
         "|---" * (len(names) + 2) + "|",
