@@ -31,13 +31,14 @@ HERE = Path(__file__).resolve().parent
 
 SUITES = (
     *("suite_sites.py", "suite_clients.py", "suite_webdav.py"),
-    *("suite_check.py", "suite_checking.py"),
+    *("suite_check.py", "suite_checking.py", "suite_validate.py"),
 )
 
 FRAMEWORKS = ("bottle>=0.13", "Django>=5.2", "falcon>=4", "Flask>=3", "pyramid>=2")
 CLIENTS = ("httpx>=0.28", "urllib3>=2")
 WEBDAV = ("cheroot>=10", "lxml>=5", "WsgiDAV>=4.3")
 CHECKED = ("pytest-xdist>=3.6", "WebTest>=3", "whitenoise>=6")
+VALIDATED = ("gevent>=25", "tornado>=6.5")
 
 # For the suites, and Quaich's extra `cli`; pyramid 2 imports pkg_resources.
 TOOLS = ("click>=8.1", "pytest>=8", "pytest-timeout>=2.3", "setuptools<81")
@@ -45,7 +46,7 @@ TOOLS = ("click>=8.1", "pytest>=8", "pytest-timeout>=2.3", "setuptools<81")
 # Of these the versions are told: they are what a result is about.
 NAMED = (
     *("bottle", "Django", "falcon", "Flask", "pyramid", "httpx", "urllib3", "WsgiDAV", "cheroot"),
-    *("WebTest", "Werkzeug", "whitenoise"),
+    *("WebTest", "Werkzeug", "whitenoise", "gevent", "tornado"),
 )
 
 VERSIONS = """
@@ -63,7 +64,9 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     try:
         wheel = build_wheel(work)
-        python = make_environment((*FRAMEWORKS, *CLIENTS, *WEBDAV, *CHECKED, *TOOLS), work / "venv")
+        python = make_environment(
+            (*FRAMEWORKS, *CLIENTS, *WEBDAV, *CHECKED, *VALIDATED, *TOOLS), work / "venv"
+        )
         pip("install", "--quiet", "--no-deps", "--force-reinstall", str(wheel), python=python)
     except PreparationError as error:
         print(error)
