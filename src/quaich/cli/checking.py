@@ -58,13 +58,7 @@ def check(wish: Wish, say: Callable[[str], object]) -> None:
         outcome, version=__version__, findings=tuple(map(_from_here, outcome.findings))
     )
     text = FORMATS[wish.form](outcome)
-    if wish.output is None:
-        say(text)
-    else:
-        try:
-            Path(wish.output).write_text(text, "utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"--output {wish.output}: {error.strerror}") from error
+    write_report(text, wish.output, say)
     count = outcome.errors + (outcome.warnings if wish.strict else 0)
     if count and not wish.exit_zero:
         raise ChecksFailed(_summary(outcome, wish))
@@ -98,6 +92,17 @@ def _targets(wish: Wish) -> list[Target]:
         except DocumentError as error:
             raise ConfigurationError(f"--openapi: {error}") from error
     return list(dict.fromkeys(targets)) or [parse_path("/")]
+
+
+def write_report(text: str, output: str | None, say: Callable[[str], object]) -> None:
+    """Write a report to the file that ``--output`` names, or with ``say``."""
+    if output is None:
+        say(text)
+        return
+    try:
+        Path(output).write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--output {output}: {error.strerror}") from error
 
 
 def chosen_rules(values: Sequence[str]) -> tuple[str, ...]:

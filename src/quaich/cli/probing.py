@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from quaich.cli.checking import chosen_rules
+from quaich.cli.checking import chosen_rules, write_report
 from quaich.cli.errors import CommandError, ConfigurationError
 from quaich.conformance.findings import Report
 from quaich.conformance.probe import reporting
@@ -59,13 +59,7 @@ def probe(wish: Wish, say: Callable[[str], object], progress: Callable[[str], ob
     judged = [_judge(server, rules, progress) for server in servers]
     one = reporting.FORMATS[wish.form]
     text = reporting.compared(judged) if wish.compare else one(judged[0])
-    if wish.output is None:
-        say(text)
-    else:
-        try:
-            Path(wish.output).write_text(text, "utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"--output {wish.output}: {error.strerror}") from error
+    write_report(text, wish.output, say)
     bad = sum(each.count("fail") + (each.count("warn") if wish.strict else 0) for each in judged)
     if bad and not wish.exit_zero:
         raise ServerFailed("; ".join(each.summary() for each in judged))
