@@ -60,7 +60,7 @@ class Process:
             self.close()
             raise
         self.address = ("127.0.0.1", int(self._found[1]))
-        self.own = self.descriptors()
+        self.own = self._settled_descriptors()
         """Descriptors that it has without a connection."""
 
     def _listens(self) -> bool:
@@ -70,6 +70,17 @@ class Process:
         elif not self.is_alive():
             raise AssertionError(f"the server ended: {self._text()}")
         return found is not None
+
+    def _settled_descriptors(self) -> int:
+        # A thread that begins opens a file for an instant, which would be counted for good.
+        readings = [-1] * 4
+
+        def agree() -> bool:
+            readings.append(self.descriptors())
+            return len(set(readings[-4:])) == 1
+
+        wait_until(agree, "as many descriptors at each look")
+        return readings[-1]
 
     def _text(self) -> str:
         return os.pread(self._log.fileno(), 1 << 24, 0).decode()
