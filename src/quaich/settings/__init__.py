@@ -2,7 +2,7 @@
 
     kinds       how values are written: sizes, durations, choices …
     declare     what is said about a setting
-    groups      the table: a dataclass for each group
+    groups      the table: a dataclass for each group; operations has those about running
     sources     keyword arguments, variables, and which of them counts
     page        the page of the reference
 
@@ -26,6 +26,15 @@ from quaich.settings.groups import (
     Settings,
     Timeouts,
 )
+from quaich.settings.operations import (
+    Admin,
+    Deadlines,
+    Files,
+    Process,
+    Proxies,
+    Tls,
+    Workers,
+)
 from quaich.settings.sources import (
     Given,
     SettingError,
@@ -40,9 +49,12 @@ __all__ = [
     "GROUPS",
     "TABLE",
     "Address",
+    "Admin",
     "Bodies",
     "Concurrency",
+    "Deadlines",
     "Environ",
+    "Files",
     "Given",
     "HeaderMap",
     "Limits",
@@ -50,12 +62,16 @@ __all__ = [
     "LogLevel",
     "Logs",
     "Poller",
+    "Process",
+    "Proxies",
     "Setting",
     "SettingError",
     "Settings",
     "Source",
     "Timeouts",
+    "Tls",
     "UnknownSetting",
+    "Workers",
     "from_environment",
     "from_keywords",
     "merge",

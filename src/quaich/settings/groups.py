@@ -18,6 +18,7 @@ from quaich.settings.kinds import (
     ADDRESSES,
     FILE,
     FILE_OR_NONE,
+    MODE_OR_NONE,
     TEXT,
     TRUTH,
     choice,
@@ -25,6 +26,7 @@ from quaich.settings.kinds import (
     size,
     whole_number,
 )
+from quaich.settings.operations import Admin, Deadlines, Files, Process, Proxies, Tls, Workers
 
 Poller = Literal["auto", "epoll", "selectors"]
 HeaderMap = Literal["drop", "refuse", "dangerous"]
@@ -50,6 +52,21 @@ class Listen:
         "Most connections that wait to be accepted. The system may have a lower limit (Linux: "
         "`net.core.somaxconn`).",
         "gunicorn and uvicorn 2048, granian and waitress 1024, Apache 511.",
+    )
+    uds_permissions: int | None = setting(
+        None,
+        MODE_OR_NONE,
+        "The mode of Unix sockets that are made; by default what the umask leaves of 777.",
+        "granian has the same; waitress 600.",
+        aliases=("--unix-socket-perms",),
+    )
+    reuse_port: bool = setting(
+        False,
+        TRUTH,
+        "Whether each worker has a listening socket of its own (`SO_REUSEPORT`). Then connections "
+        "that wait for a worker that ends are lost, unless Linux migrates them "
+        "(`net.ipv4.tcp_migrate_req`).",
+        "gunicorn has the same; granian always does so.",
     )
     worker_connections: int = setting(
         10_000,
@@ -264,12 +281,19 @@ class Settings:
     """All of it, by group. Who serves takes it apart; nobody else is handed it."""
 
     listen: Listen = Listen()
+    workers: Workers = Workers()
     concurrency: Concurrency = Concurrency()
     limits: Limits = Limits()
     bodies: Bodies = Bodies()
     timeouts: Timeouts = Timeouts()
+    deadlines: Deadlines = Deadlines()
     environ: Environ = Environ()
+    proxies: Proxies = Proxies()
+    tls: Tls = Tls()
+    files: Files = Files()
     logs: Logs = Logs()
+    admin: Admin = Admin()
+    process: Process = Process()
 
 
 # The names of the fields of Settings, and the classes that they hold.

@@ -5,16 +5,19 @@ A value comes as text from a flag or a variable, and as text or a Python value f
 ``parse`` reads the same one. Nothing here knows which settings there are.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, Generic, TypeGuard, TypeVar
+from typing import Any, Final, Generic, Literal, TypeGuard, TypeVar
 
 from quaich.settings.address import parse_address
 
 T = TypeVar("T")
+
+Auto = Literal["auto"]
 
 # What listen(), and whoever counts in a C int, takes.
 NUMBER_MAX: Final = 2**31 - 1
@@ -63,6 +66,37 @@ def whole_number(least: int) -> Kind[int]:
         return value
 
     return Kind("NUMBER", f"a whole number from {least}", parse, str)
+
+
+def whole_number_or_auto(least: int) -> Kind[int | Auto]:
+    """A count of something, or ``auto``: as many as the machine is good for."""
+    number = whole_number(least)
+
+    def parse(value: object) -> int | Auto:
+        if isinstance(value, str) and value.lower() == "auto":
+            return "auto"
+        try:
+            return number.parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or auto") from None
+
+    return Kind("NUMBER", f"{number.takes}, or `auto`", parse, str)
+
+
+def _parse_mode(value: object) -> int | None:
+    if isinstance(value, str) and re.fullmatch("(0o?)?[0-7]{3,4}", value):
+        value = int(value.removeprefix("0o"), 8)
+    if value is None or (_is_int(value) and 0 <= value <= 0o7777):
+        return value
+    raise ValueError("it takes a mode in octal digits, such as 660")
+
+
+MODE_OR_NONE: Final[Kind[int | None]] = Kind(
+    "MODE",
+    "a mode in octal digits",
+    _parse_mode,
+    lambda value: "off" if value is None else f"{value:03o}",
+)
 
 
 def size(least: int) -> Kind[int]:
@@ -161,6 +195,55 @@ def _parse_text(value: object) -> str:
 
 
 TEXT: Final = Kind("TEXT", "a text", _parse_text, str)
+
+TEXT_OR_EMPTY: Final = Kind(
+    "TEXT",
+    "a text",
+    lambda value: "" if value == "" else _parse_text(value),
+    lambda value: value or "none",
+)
+
+
+TEXT_OR_NONE: Final[Kind[str | None]] = Kind(
+    "TEXT",
+    "a text",
+    lambda value: None if value is None else _parse_text(value),
+    lambda value: "off" if value is None else value,
+)
+
+
+def texts(metavar: str, takes: str, check: Callable[[str], object] = str) -> Kind[tuple[str, ...]]:
+    """Several texts, separated by commas, or given one by one. ``check`` raises ValueError for
+    one that will not do."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, tuple | list) or not all(
+            isinstance(each, str) for each in values
+        ):
+            raise ValueError(f"it takes {takes}, or a list of them")
+        found = tuple(each.strip() for text in values for each in text.split(",") if each.strip())
+        for each in found:
+            check(each)
+        return found
+
+    return Kind(metavar, takes, parse, lambda value: ",".join(value) or "none", is_list=True)
+
+
+def _parse_network(text: str) -> object:
+    if text == "*":
+        return None
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not an IP address, a network such as 10.0.0.0/8, or * for all"
+        ) from None
+
+
+NETWORKS: Final = texts(
+    "NETWORKS", "IP addresses and networks such as `10.0.0.0/8`, or `*`", _parse_network
+)
 
 
 def _parse_file(value: object) -> str:
