@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quaich.exchange.files import size_left
+from quaich.exchange.files import FileSlice, size_left
 
 CONTENT = b"0123456789"
 
@@ -108,3 +108,33 @@ def test_a_file_that_is_closed_or_detached(path: Path) -> None:
     with path.open("rb") as buffered:
         pass
     assert size_left(buffered) is None
+
+
+# --- A part of a file --------------------------------------------------------------------
+
+
+def test_a_slice(path: Path) -> None:
+    """It ends where it is to end, whoever else moves the file's position."""
+    with path.open("rb", buffering=0) as file:
+        part = FileSlice(file, 2, 8)
+        assert (size_left(part), part.tell()) == (6, 2)
+        assert part.read(2) == b"23"
+        file.seek(0)
+        assert (size_left(part), part.tell()) == (4, 4)
+        assert size_left(part, read=2) == 6
+        assert part.read(100) == b"4567"
+        assert part.read(100) == b""
+        assert size_left(part) == 0
+        part.seek(3)
+        assert part.read(1) == b"3"
+        assert part.fileno() == file.fileno()
+        part.close()
+        assert file.closed
+
+
+def test_a_slice_of_a_file_that_has_become_shorter(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        part = FileSlice(file, 2, 8)
+        os.truncate(path, 4)
+        assert part.read(100) == b"23"
+        assert part.read(100) == b""
