@@ -14,9 +14,12 @@ from click.testing import CliRunner, Result
 import quaich
 from quaich.cli import habits, main
 from quaich.cli.commands import quaich as command
+from quaich.cli.gunicorn_settings import SETTINGS, Same
 from quaich.server import running
 from quaich.server.server import Server
-from quaich.settings import Address, Settings
+from quaich.settings import TABLE, Address, Settings
+
+OWN_OPTIONS = {"-c", "--config", "--check-config", "--print-config"}
 
 
 def run(*args: str) -> Result:
@@ -36,10 +39,12 @@ def served(monkeypatch: pytest.MonkeyPatch, signal_handlers: None, loggers: Any)
     """What was served by the commands, each for one request."""
     found: list[Served] = []
 
-    def serve_one(server: Server, stopping: object) -> None:
+    def serve_one(server: Server, *how_it_ends: object) -> None:
         server.start()
         with urllib.request.urlopen(server.url, timeout=10) as response:
-            found.append(Served(server.addresses[0], server.settings, response.read()))
+            address = server.addresses[0]
+            assert isinstance(address, Address)
+            found.append(Served(address, server.settings, response.read()))
 
     monkeypatch.setattr(running, "run", serve_one)
     return found
@@ -169,35 +174,43 @@ def test_an_ipv6_host_may_stand_in_brackets(served: list[Served]) -> None:
     ("args", "line"),
     [
         (("shop", "-b", "8000"), "--bind 8000: a port alone is :8000"),
-        (
-            ("shop", "-b", ":1", "-b", ":2"),
-            "--bind :1 --bind :2: 2 addresses; one is served so far",
-        ),
+        (("shop", "-b", ":1", "-b", ":1"), "--bind :1 --bind :1: :1 is given twice"),
         (("shop", "-b", ":1", "--port", "2"), "--bind :1: either this or --host and --port"),
         (
             ("shop", "--access-logfile", "log", "--no-access-log"),
             "--access-logfile log --no-access-log: either the one or the other",
         ),
         (("shop", "--frobnicate"), "no such option"),
-        (("serve",), "missing argument 'APP' (see quaich serve --help)"),
+        (("serve",), "no application is given (see quaich serve --help)"),
+        (("shop", "--app", "shop"), "shop --app shop: either the one or the other"),
         (("demo", "shop"), "got unexpected extra argument (shop) (see quaich demo --help)"),
         (("shop", "--port"), "option '--port' requires an argument"),
-        (("shop", "--workers", "3"), "--workers: not yet; one process serves"),
-        (("-w3", "shop"), "-w: not yet; one process serves, with threads"),
+        (("shop", "--worker-class", "x"), "--worker-class: there is one kind of worker"),
+        (("-kx", "shop"), "-k: there is one kind of worker, with threads"),
         (("shop", "--channel-timeout", "9"), "--channel-timeout: it is called --keep-alive here"),
         (("shop", "--thraeds", "9"), "no such option"),
         (("shop", "--port", "http"), "--port http: 'http' is not a port number"),
         (("shop", "--threads", "0"), "--threads 0: it takes a whole number from 1"),
         (("--threads", "0", "shop"), "--threads 0: it takes a whole number from 1"),
-        (("shop", "--chdir", "nowhere"), "--chdir nowhere: No such file or directory"),
-        (("shop", "--app-dir", "src,nowhere"), "--pythonpath nowhere: there is no such directory"),
+        (("shop", "--chdir", "nowhere"), "--chdir: 'nowhere': No such file or directory"),
+        (("shop", "--app-dir", "src,nowhere"), "--app-dir: there is no directory 'nowhere'"),
+        (("shop", "-c", "nowhere"), "nowhere: cannot be read: No such file or directory"),
+        (("shop", "--keyfile", "key"), "--keyfile key: it needs --certfile"),
+        (
+            ("shop", "--max-requests", "9", "-w", "0"),
+            "--max-requests 9: it needs --workers 1 or more, not --workers 0",
+        ),
+        (
+            ("shop", "--keyfile-password", "sesame"),
+            "--keyfile-password …: it needs --certfile",
+        ),
         (
             ("demo", "--access-logfile", "nowhere/log"),
             "--access-logfile: cannot write to 'nowhere/log': No such file",
         ),
         (
             ("demo", "--log-file", "nowhere/log"),
-            "--error-logfile: cannot write to 'nowhere/log': No such file",
+            "--log-file: cannot write to 'nowhere/log': No such file",
         ),
         (
             ("demo", "--access-logformat", "%(z)s"),
@@ -295,7 +308,20 @@ def test_an_application_that_cannot_be_loaded() -> None:
     )
 
 
-@pytest.mark.parametrize("option", [name for names in habits.NOTES for name in names])
+OPTIONS = {flag for each in TABLE.values() for flag in (each.flag, each.short, *each.aliases)}
+OTHERS = [
+    *(name for names in habits.NOTES for name in names),
+    *(flag for row in SETTINGS.values() for flag in row.flags),
+]
+
+
+def test_each_option_of_gunicorn_is_one_or_has_a_note() -> None:
+    assert {flag for row in SETTINGS.values() if isinstance(row, Same) for flag in row.flags} <= (
+        OPTIONS
+    )
+
+
+@pytest.mark.parametrize("option", sorted({*OTHERS} - OPTIONS - OWN_OPTIONS))
 def test_an_option_of_another_server(option: str) -> None:
     """Each has its note, and none is an option that there is here."""
     note = habits.note_on(option)

@@ -6,26 +6,34 @@ from click.testing import CliRunner
 
 from quaich.cli.commands import quaich as command
 from quaich.cli.options import SettingsCommand, given
-from quaich.settings import TABLE, Setting, SettingError, Settings, merge, settings
-from settings_support import EXAMPLES
+from quaich.settings import (
+    TABLE,
+    Setting,
+    SettingError,
+    Settings,
+    from_keywords,
+    merge,
+    settings,
+)
+from settings_support import EXAMPLES, beside
 
 
-def read(*args: str) -> Settings:
-    """The settings that a command line says."""
+def read(*args: str, **others: object) -> Settings:
+    """The settings that a command line says, and others."""
     found: list[Settings] = []
 
     @click.command(cls=SettingsCommand)
     @click.pass_context
-    def probe(ctx: click.Context) -> None:
-        found.append(merge(given(ctx)))
+    def probe(ctx: click.Context, /, **wishes: object) -> None:
+        found.append(merge(given(ctx), from_keywords(others)))
 
     probe.main(args, standalone_mode=False)
     return found[0]
 
 
 def example(setting: Setting) -> Settings:
-    keywords: dict[str, object] = {setting.name: EXAMPLES[setting.name][1]}
-    return settings(**keywords)
+    keywords: dict[str, object] = beside(setting.name)
+    return settings(**keywords | {setting.name: EXAMPLES[setting.name][1]})
 
 
 FLAGS = [
@@ -45,15 +53,17 @@ def test_nothing() -> None:
 @pytest.mark.parametrize(("setting", "flag"), FLAGS, ids=[flag for _, flag in FLAGS])
 def test_as_a_flag(setting: Setting, flag: str) -> None:
     text, _ = EXAMPLES[setting.name]
-    assert read(flag, text) == example(setting)
+    others = beside(setting.name)
+    assert read(flag, text, **others) == example(setting)
     if flag.startswith("--"):
-        assert read(f"{flag}={text}") == example(setting)
+        assert read(f"{flag}={text}", **others) == example(setting)
 
 
 @pytest.mark.parametrize(("setting", "flag"), SWITCHES, ids=[flag for _, flag in SWITCHES])
 def test_as_a_switch(setting: Setting, flag: str) -> None:
-    keywords: dict[str, object] = {setting.name: setting.switches[flag]}
-    assert read(flag) == settings(**keywords)
+    others = beside(setting.name)
+    keywords: dict[str, object] = others | {setting.name: setting.switches[flag]}
+    assert read(flag, **others) == settings(**keywords)
 
 
 def test_the_switches_there_are() -> None:
@@ -64,6 +74,10 @@ def test_the_switches_there_are() -> None:
         "--no-server-header": False,
         "--access-log": "-",
         "--no-access-log": None,
+        "--reuse-port": True,
+        "--no-reuse-port": False,
+        "--preload": True,
+        "--no-preload": False,
     }
 
 
@@ -74,6 +88,10 @@ def test_the_switches_there_are() -> None:
         (("--threads", "2", "--threads", "3"), {"threads": 3}),
         (("--threads", "2", "--blocking-threads", "3"), {"threads": 3}),
         (("--blocking-threads", "3", "--threads", "2"), {"threads": 2}),
+        (("-e", "A=1,2", "--env", "B=", "--raw-env", "C=3"), {"env": ["C=3"]}),
+        (("-e", "A=1,2", "--env", "B="), {"env": ["A=1,2", "B="]}),
+        (("--pythonpath", "a,b", "--pythonpath", "c"), {"pythonpath": "a,b,c"}),
+        (("--forwarded-allow-ips", "none"), {"forwarded_allow_ips": []}),
         (("--server-header", "--no-server-header"), {"server_header": False}),
         (("--no-access-log", "--access-log"), {"access_logfile": "-"}),
         # Asking for the lines does not say where.
@@ -84,6 +102,10 @@ def test_the_switches_there_are() -> None:
         (("--host", "::1"), {"bind": "[::1]:8000"}),
         (("--host", "[::1]", "--port", "1"), {"bind": "[::1]:1"}),
         (("--port", "0"), {"bind": "127.0.0.1:0"}),
+        (("-b", ":1,unix:x", "-b", "fd://3"), {"bind": (":1", "unix:x", "fd://3")}),
+        (("--uds", "/run/x"), {"bind": "unix:/run/x"}),
+        (("--fd", "3"), {"bind": "fd://3"}),
+        (("--fd", "3", "--port", "1", "--uds", "x"), {"bind": "127.0.0.1:1,unix:x,fd://3"}),
     ],
 )
 def test_several_words(args: tuple[str, ...], expected: dict[str, object]) -> None:
@@ -109,10 +131,10 @@ def test_several_words(args: tuple[str, ...], expected: dict[str, object]) -> No
         ),
         (("--log-level", "loud"), "--log-level loud: it takes debug, info, warning, error or "),
         (("-b", "8000"), "--bind 8000: a port alone is :8000"),
-        (
-            ("-b", ":1", "-b", ":2"),
-            "--bind :1 --bind :2: 2 addresses; one is served so far",
-        ),
+        (("-b", ":1", "-b", ":1"), "--bind :1 --bind :1: :1 is given twice"),
+        (("--uds", "x", "-b", ":1"), "--bind :1: either this or --uds, not both"),
+        (("--uds", "x/"), "--uds x/: it takes the path of a socket, not of a directory"),
+        (("--fd", "x"), "--fd x: a descriptor is written fd://N, such as fd://3"),
         (("--port", "http"), "--port http: 'http' is not a port number, which goes from 0 to"),
         (("--host", "a b", "--port", "1"), "--host a b --port 1: it takes HOST, HOST:PORT, :PORT"),
         (("--host", "x", "-b", ":1"), "--bind :1: either this or --host and --port, not both"),
@@ -136,10 +158,11 @@ def test_help_has_every_setting_under_its_group(name: str) -> None:
         part.split(":\n", 1) for part in result.stdout.split("\n\n")[1:] if ":\n  " in part
     )
     for setting in TABLE.values():
-        section = " ".join(sections[setting.group].split())
+        section = sections[setting.group]
         assert f"{setting.flag} " in section
-        assert f"{setting.summary} (default {setting.shown_default})." in section
         assert not any(f"{alias} " in section for alias in setting.aliases)
+        said = f"{setting.summary} (default {setting.shown_default})."
+        assert "".join(said.split()) in "".join(section.split())  # lines break at hyphens too
     assert "--host HOST" in sections["Listen"]
     assert "--help" in sections["Options"]
     assert "APP" not in sections["Options"]

@@ -59,7 +59,7 @@ def wait_end(process: subprocess.Popen[str]) -> tuple[str, str]:
     return out, err
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_demo(command: Any, signum: signal.Signals) -> None:
     with command("demo", "--bind", "127.0.0.1:0", "--access-log") as process:
         with client(wait_address(process)) as connection:

@@ -276,7 +276,7 @@ def test_nobody_reads_what_is_said(
 ) -> None:
     with contextlib.redirect_stderr(stream), Stopping() as stopping:
         signal.raise_signal(signal.SIGTERM)
-        running.serve_until(stopping, app, settings(bind="127.0.0.1:0"))
+        running.serve_until(stopping, lambda: app, settings(bind="127.0.0.1:0"))
     assert capsys.readouterr() == ("", "")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from quaich.settings import Address, parse_address
+from quaich.settings.address import AnyAddress, Descriptor, UnixAddress
 
 
 @pytest.mark.parametrize(
@@ -15,9 +16,17 @@ from quaich.settings import Address, parse_address
         ("[::1]", Address("::1", 8000)),
         ("[::1]:65535", Address("::1", 65535)),
         ("tcp://127.0.0.1:80", Address("127.0.0.1", 80)),
+        ("unix:/run/quaich.sock", UnixAddress("/run/quaich.sock")),
+        ("unix:quaich.sock", UnixAddress("quaich.sock")),
+        ("unix:///run/quaich.sock", UnixAddress("/run/quaich.sock")),  # gunicorn takes this too
+        ("unix:./@x", UnixAddress("./@x")),
+        ("unix:@quaich", UnixAddress("@quaich")),
+        (f"unix:/{'x' * 106}", UnixAddress(f"/{'x' * 106}")),
+        ("fd://3", Descriptor(3)),
+        ("fd://0", Descriptor(0)),
     ],
 )
-def test_parses(text: str, address: Address) -> None:
+def test_parses(text: str, address: AnyAddress) -> None:
     assert parse_address(text) == address
 
 
@@ -39,8 +48,19 @@ def test_parses(text: str, address: Address) -> None:
         ("localhost:65536", "'65536' is not a port number"),
         ("localhost:٣", "'٣' is not a port number"),
         ("http://localhost:80", "it takes an address, not a URL"),
-        ("unix:/run/quaich.sock", "only TCP addresses are served so far"),
-        ("fd://3", "only TCP addresses are served so far"),
+        ("/run/quaich.sock", "a Unix socket is written unix:/run/quaich.sock"),
+        ("@quaich", "a Unix socket is written unix:@quaich"),
+        ("unix:", "a Unix socket is written unix:PATH"),
+        ("unix:@", "a Unix socket is written unix:PATH"),
+        ("unix:/run/", "it takes the path of a socket, not of a directory"),
+        ("unix:/run/\0x", "a path has no NUL"),
+        (f"unix:/{'x' * 107}", "the path of a Unix socket has at most 107 bytes, not 108"),
+        (f"unix:/{'é' * 54}", "the path of a Unix socket has at most 107 bytes, not 109"),
+        ("fd:3", "a descriptor is written fd://N"),
+        ("fd://", "a descriptor is written fd://N"),
+        ("fd://-1", "a descriptor is written fd://N"),
+        ("fd://٣", "a descriptor is written fd://N"),
+        ("fd://2147483648", "a descriptor is written fd://N"),
     ],
 )
 def test_refuses(text: str, reason: str) -> None:
@@ -49,6 +69,24 @@ def test_refuses(text: str, reason: str) -> None:
     assert str(caught.value).startswith(reason)
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1:8000", "[::1]:80"])
-def test_is_written_as_in_a_url(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1:8000", "[::1]:80", "unix:/run/x", "unix:@x", "unix:./@x", "fd://3"]
+)
+def test_is_written_as_it_is_read(text: str) -> None:
     assert str(parse_address(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "url"),
+    [
+        (Address("::", 80), "https://[::]:80", "https://[::1]:80"),
+        (Address("0.0.0.0", 80), "https://0.0.0.0:80", "https://127.0.0.1:80"),
+        (Address("192.0.2.1", 80), "https://192.0.2.1:80", "https://192.0.2.1:80"),
+        (UnixAddress("/run/x y"), "unix:/run/x y", "https+unix://%2Frun%2Fx%20y"),
+        (UnixAddress("@x"), "unix:@x", "https+unix://%40x"),
+    ],
+)
+def test_is_told(address: Address | UnixAddress, shown: str, url: str) -> None:
+    """In the line ``Listening on …``, and to a client on this host."""
+    assert address.shown("https") == shown
+    assert address.url("https") == url

@@ -50,6 +50,22 @@ CHOICE: Kind[Any] = kinds.choice(("drop", "refuse", "dangerous"))
         (kinds.FILE, Path("log"), "log"),
         (kinds.FILE_OR_NONE, None, None),
         (kinds.FILE_OR_NONE, Path("log"), "log"),
+        (kinds.DIRECTORY_OR_NONE, Path("src"), "src"),
+        (kinds.DIRECTORY_OR_NONE, None, None),
+        (kinds.MODE_OR_NONE, "022", 0o022),
+        (kinds.MODE_OR_NONE, "0o22", 0o022),
+        (kinds.MODE_OR_NONE, 0o022, 0o022),
+        (kinds.TEXT_OR_EMPTY, "", ""),
+        (kinds.TEXT_OR_EMPTY, "none", ""),
+        (kinds.NETWORKS, "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+        (kinds.NETWORKS, "none", ()),
+        (kinds.NETWORKS, [], ()),
+        (kinds.PAIRS, "A=1,2", ("A=1,2",)),
+        (kinds.PAIRS, "A=1\nB= 2 ", ("A=1", "B= 2 ")),
+        (kinds.PAIRS, ["A=1\n2", "B="], ("A=1\n2", "B=")),
+        (kinds.PAIRS, {"A": "1", "B": "x=y"}, ("A=1", "B=x=y")),
+        (kinds.PAIRS, "none", ()),
+        (kinds.PAIRS, {}, ()),
         (kinds.ADDRESSES, ":80", (":80",)),
         (kinds.ADDRESSES, [":80"], (":80",)),
         (kinds.ADDRESSES, (" :80 ",), (":80",)),
@@ -104,13 +120,31 @@ FILE_REASON = "it takes the name of a file, or -"
         *((kinds.FILE, value, FILE_REASON) for value in ("", "a\0b", None, b"x", 1)),
         *((kinds.FILE_OR_NONE, value, FILE_REASON) for value in ("", 1)),
         *(
+            (kinds.DIRECTORY_OR_NONE, value, "it takes the name of a directory")
+            for value in ("", "a\0b", 1)
+        ),
+        *(
+            (kinds.MODE_OR_NONE, value, "it takes a mode in octal digits, such as 660")
+            for value in ("", "22", "888", 0o10000, -1, True)
+        ),
+        *(
+            (kinds.PAIRS, value, "a variable is written NAME=VALUE")
+            for value in ("A", "=1", ["A=\0"], "A=1\nB")
+        ),
+        *(
+            (kinds.PAIRS, value, "it takes NAME=VALUE, or a list of them")
+            for value in (1, None, [1])
+        ),
+        (kinds.PAIRS, {"A": 1}, "the value of 'A' has to be a text, in quotes"),
+        (kinds.PAIRS, {"A=B": "1"}, "the value of 'A=B' has to be a text, in quotes"),
+        *(
             (kinds.ADDRESSES, value, "it takes an address, which is a text, or a list of them")
             for value in (8000, None, [8000], b":80", {":80"})
         ),
-        (kinds.ADDRESSES, (), "0 addresses; one is served so far"),
-        (kinds.ADDRESSES, ":1,:2", "2 addresses; one is served so far"),
-        (kinds.ADDRESSES, [":1", ":2,:3"], "3 addresses; one is served so far"),
-        (kinds.ADDRESSES, "", "it takes HOST, HOST:PORT, :PORT or [IPV6]:PORT"),
+        (kinds.ADDRESSES, (), "it takes at least one address"),
+        (kinds.ADDRESSES, ":1,:1", ":1 is given twice"),
+        (kinds.ADDRESSES, ["unix:/x", ":1,unix:///x"], "unix:///x is given twice"),
+        (kinds.ADDRESSES, "", "it takes HOST, HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH or fd://N"),
         (kinds.ADDRESSES, ":http", "'http' is not a port number, which goes from 0 to 65535"),
     ],
 )

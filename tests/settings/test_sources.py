@@ -20,19 +20,21 @@ from quaich.settings import (
     merge,
     settings,
 )
-from settings_support import EXAMPLES
+from settings_support import EXAMPLES, beside
 
 every_setting = pytest.mark.parametrize("setting", TABLE.values(), ids=TABLE)
 
 
 def expected(setting: Setting) -> Settings:
-    """The settings that differ from the defaults in the example of one."""
-    attribute = next(name for name, group in GROUPS.items() if group.__name__ == setting.group)
-    group = dataclasses.replace(
-        getattr(Settings(), attribute), **{setting.name: EXAMPLES[setting.name][1]}
-    )
-    changed: dict[str, Any] = {attribute: group}
-    return Settings(**changed)
+    """The settings that differ from the defaults in the example of one, and what it needs."""
+    found = Settings()
+    for name, value in (beside(setting.name) | {setting.name: EXAMPLES[setting.name][1]}).items():
+        group = next(key for key, each in GROUPS.items() if each.__name__ == TABLE[name].group)
+        changed: dict[str, Any] = {
+            group: dataclasses.replace(getattr(found, group), **{name: value})
+        }
+        found = dataclasses.replace(found, **changed)
+    return found
 
 
 # --- The table ---------------------------------------------------------------------------
@@ -87,7 +89,7 @@ def test_defaults() -> None:
 @every_setting
 def test_as_a_keyword(setting: Setting) -> None:
     text, value = EXAMPLES[setting.name]
-    keywords: dict[str, object] = {setting.name: text}
+    keywords: dict[str, object] = beside(setting.name) | {setting.name: text}
     assert settings(**keywords) == expected(setting)
     assert settings(**keywords | {setting.name: value}) == expected(setting)
 
@@ -101,7 +103,7 @@ def test_as_a_keyword(setting: Setting) -> None:
         ),
         ({"keep_alive": -1}, "keep_alive=-1: it takes 0 or more than 0"),
         ({"threads": 0}, "threads=0: it takes a whole number from 1 to 2147483647"),
-        ({"bind": [":1", ":2"]}, "bind=[':1', ':2']: 2 addresses; one is served so far"),
+        ({"bind": [":1", ":1"]}, "bind=[':1', ':1']: :1 is given twice"),
         ({"poller": "kqueue"}, "poller='kqueue': it takes auto, epoll or selectors"),
         (
             {"access_logformat": ""},
@@ -147,7 +149,8 @@ def test_a_keyword_that_is_none(name: str, meant: str | None) -> None:
 @every_setting
 def test_as_a_variable(setting: Setting) -> None:
     environ = {"PATH": "/bin", setting.variable: EXAMPLES[setting.name][0]}
-    assert merge(from_environment(environ)) == expected(setting)
+    needed = from_keywords(beside(setting.name))
+    assert merge(from_environment(environ), needed) == expected(setting)
 
 
 def test_variables_that_say_nothing() -> None:
@@ -170,6 +173,29 @@ def test_variables_that_say_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "name", "value", "origin"),
+    [
+        ({"WEB_CONCURRENCY": "3"}, "workers", 3, "WEB_CONCURRENCY"),
+        ({"WEB_CONCURRENCY": "3", "QUAICH_WORKERS": "2"}, "workers", 2, "QUAICH_WORKERS"),
+        ({"WEB_CONCURRENCY": "3", "QUAICH_WORKERS": ""}, "workers", 3, "WEB_CONCURRENCY"),
+        ({"WEB_CONCURRENCY": ""}, "workers", None, None),
+        ({"FORWARDED_ALLOW_IPS": "*"}, "forwarded_allow_ips", ("*",), "FORWARDED_ALLOW_IPS"),
+    ],
+)
+def test_variables_of_other_programs(
+    environ: dict[str, str], name: str, value: object, origin: str | None
+) -> None:
+    """They count after our own."""
+    found = from_environment(environ)
+    assert (found[name].value if name in found else None) == value
+    assert (found[name].origin if name in found else None) == origin
+
+
+def test_the_variable_that_names_a_file_is_no_setting() -> None:
+    assert from_environment({"QUAICH_CONFIG": "quaich.toml"}) == {}
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "line"),
     [
         (
@@ -188,7 +214,7 @@ def test_variables_that_say_nothing() -> None:
             "maybe",
             "QUAICH_SERVER_HEADER=maybe: it takes yes or no, true or false, on or off, 1 or 0",
         ),
-        ("QUAICH_BIND", ":1,:2", "QUAICH_BIND=:1,:2: 2 addresses; one is served so far"),
+        ("QUAICH_BIND", ":1,:1", "QUAICH_BIND=:1,:1: :1 is given twice"),
         (
             "QUAICH_THREAD",
             "3",
@@ -203,6 +229,17 @@ def test_variables_that_say_nothing() -> None:
             "QUAICH_PORT",
             "9000",
             "QUAICH_PORT=9000: there is no such setting; did you mean QUAICH_BIND?",
+        ),
+        (
+            "QUAICH_KEYFILE_PASWORD",
+            "sesame",
+            "QUAICH_KEYFILE_PASWORD=…: there is no such setting; did you mean "
+            "QUAICH_KEYFILE_PASSWORD?",
+        ),
+        (
+            "WEB_CONCURRENCY",
+            "many",
+            "WEB_CONCURRENCY=many: it takes a whole number from 0 to 2147483647, or auto",
         ),
         ("QUAICH_", "x", "QUAICH_=x: there is no such setting"),
         ("QUAICH_X", "y" * 100, f"QUAICH_X={'y' * 80}…: there is no such setting"),

@@ -19,7 +19,7 @@ from quaich.cli import options
 from quaich.cli.errors import CommandError, ConfigurationError
 from quaich.cli.habits import note_on
 from quaich.cli.load import load_app
-from quaich.settings import SettingError, from_environment
+from quaich.settings import SettingError, Settings, Source
 from quaich.settings.nearest import nearest
 from quaich.types import WSGIApplication
 
@@ -27,7 +27,8 @@ _VERSION_OPTIONS: Final = ("--version", "-V")
 
 _VARIABLES: Final = (
     "A DURATION is a number of seconds, or 500ms, 30s, 5m, 1h; a SIZE a number of bytes, or 64k, "
-    "1m, 1g. Each setting may also be a variable, QUAICH_ and its name: QUAICH_KEEP_ALIVE=5m."
+    "1m, 1g. Each setting may also be a variable, QUAICH_KEEP_ALIVE=5m, or a line in quaich.toml, "
+    'keep-alive = "5m".'
 )
 
 
@@ -129,39 +130,60 @@ def quaich() -> None:
     """
 
 
-def _serve(ctx: click.Context, load: Callable[[], WSGIApplication]) -> None:
-    # Imported here, so that --help need not wait for it.
-    from quaich.cli import serving
+def _serve(
+    words: Source,
+    load: Callable[[Settings], WSGIApplication],
+    config: str | None,
+    check_config: bool,
+    print_config: bool,
+) -> None:
+    # Imported here, so that --help need not wait for them.
+    from quaich.cli import configuring, serving
 
-    serving.serve(load, serving.settings_of(options.given(ctx), from_environment(os.environ)))
+    sources = configuring.Sources(words, dict(os.environ), _directory(), config)
+    found = sources.read()
+    settings = serving.settings_of(*found)
+    if print_config:
+        click.echo(configuring.printed(found), nl=False)
+
+    def reread() -> Settings:
+        nonlocal settings
+        settings = serving.settings_of(*sources.read())
+        return settings
+
+    try:
+        if check_config:
+            click.echo(configuring.check(settings, lambda: load(settings)), nl=False)
+        if not (print_config or check_config):
+            serving.serve(lambda: load(settings), settings, reread)
+    except SettingError as error:
+        raise configuring.explained(error, found) from error
+
+
+def _directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it has been deleted
+        return Path("/")
 
 
 @quaich.command(cls=options.SettingsCommand, epilog=_VARIABLES)
 @click.pass_context
-def demo(ctx: click.Context) -> None:
+def demo(ctx: click.Context, /, **wishes: Any) -> None:
     """Serve the demonstration application: a page that shows its environ."""
 
-    def load() -> WSGIApplication:
+    def load(settings: Settings) -> WSGIApplication:
         from quaich.simple_server import demo_app
 
         return demo_app
 
-    _serve(ctx, load)
+    _serve(options.given(ctx), load, **wishes)
 
 
 @quaich.command(cls=options.SettingsCommand, epilog=_VARIABLES)
-@click.argument("app")
-@click.option(
-    "--pythonpath",
-    "--app-dir",
-    "directories",
-    metavar="DIRS",
-    multiple=True,
-    help="Directories to import from, before the current one; separated by commas.",
-)
-@click.option("--chdir", metavar="DIR", help="Change to this directory first.")
+@click.argument("spec", metavar="APP", required=False)
 @click.pass_context
-def serve(ctx: click.Context, app: str, chdir: str | None, directories: tuple[str, ...]) -> None:
+def serve(ctx: click.Context, /, spec: str | None, **wishes: Any) -> None:
     """Serve a WSGI application.
 
     \b
@@ -170,22 +192,53 @@ def serve(ctx: click.Context, app: str, chdir: str | None, directories: tuple[st
       MODULE                its "application", or else its "app"
       PATH/FILE.py[:NAME]   the same in a file
       MODULE:NAME(…)        what a function returns; its arguments are literals
-    Modules are looked for in the current directory first.
+    Modules are looked for in the current directory first. Without APP, the setting "app" of a
+    file or a variable counts.
     """
+    words = options.given(ctx, spec)
 
-    def load() -> WSGIApplication:
-        if chdir is not None:
-            try:
-                os.chdir(chdir)
-            except OSError as error:
-                raise ConfigurationError(f"--chdir {chdir}: {error.strerror}") from error
-        places = [place for value in directories for place in _split(value)]
-        for place in places:
-            if not Path(place).is_dir():
-                raise ConfigurationError(f"--pythonpath {place}: there is no such directory")
-        return load_app(app, places)
+    def load(settings: Settings) -> WSGIApplication:
+        if settings.process.app is None:
+            raise ConfigurationError("no application is given (see quaich serve --help)")
+        return load_app(settings.process.app, settings.process.pythonpath)
 
-    _serve(ctx, load)
+    _serve(words, load, **wishes)
+
+
+class _GunicornCommand(click.Command):
+    """What comes after ``--`` is gunicorn's, its options too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = args[: args.index("--")] if "--" in args else args
+        ctx.obj = args[len(own) + 1 :]
+        return super().parse_args(ctx, own)
+
+
+@quaich.command(cls=_GunicornCommand)
+@click.argument("file", required=False)
+@click.option("--output", "-o", metavar="FILE", help="Write it there, if there is no such file.")
+@click.pass_context
+def migrate(ctx: click.Context, /, file: str | None, output: str | None) -> None:
+    """Print the quaich.toml that is equal to settings of gunicorn.
+
+    \b
+      quaich migrate                        gunicorn.conf.py, GUNICORN_CMD_ARGS
+      quaich migrate etc/gunicorn.conf.py   this file
+      quaich migrate -- -w 4 shop:app       a command line of gunicorn's
+    The file is a program, and it is run, as gunicorn does.
+    What has no equal is named in comments.
+    """
+    from quaich.cli import migrating
+
+    text = migrating.migrate(file, ctx.obj, os.environ)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with Path(output).open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise ConfigurationError(f"--output {output}: {error.strerror}") from error
 
 
 def _split(value: str) -> list[str]:
@@ -331,3 +384,32 @@ def probe(any_app: bool, **wishes: Any) -> None:
 
     wish = probing.Wish(has_application=not any_app, **wishes)
     probing.probe(wish, lambda text: click.echo(text, nl=False), progress)
+
+
+@quaich.command(cls=click.Command)
+@click.argument("url", required=False)
+@click.option("--once", is_flag=True, help="Show it once, with means since the start, and exit.")
+@click.option(
+    "--interval",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=2.0,
+    show_default=True,
+    help="Time between two looks.",
+)
+def top(url: str | None, once: bool, interval: float) -> None:
+    """Watch a server at work, live in the terminal.
+
+    URL is its admin address, http://HOST:PORT or unix:PATH, as --admin-bind was given; if there is
+    none, that of the variable QUAICH_ADMIN_BIND. Ctrl-C ends it.
+
+    Exits with 1 if nobody answers there.
+    """
+    from quaich.cli import top as watching
+
+    where = url or os.environ.get("QUAICH_ADMIN_BIND")
+    if not where:
+        raise ConfigurationError(
+            "say which server: quaich top http://HOST:PORT, the address of its --admin-bind"
+        )
+    watching.top(where, interval, once=once)

@@ -4,12 +4,13 @@
     given               the source of settings that the command line is
 
 An alias is an option of its own, which help leaves out: so an error can name what was written.
-``--host`` and ``--port``, which together are ``--bind``, are known here only.
+``--host`` and ``--port``, ``--uds`` and ``--fd``, which together are ``--bind``, are known here
+only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -19,6 +20,7 @@ from quaich.settings.sources import read_value, shown
 
 _META: Final = "quaich.cli.options"  # where click keeps the words for us
 _BIND: Final = TABLE["bind"]
+_APP: Final = TABLE["app"]
 
 
 @dataclass
@@ -29,28 +31,56 @@ class _Words:
     switches: dict[str, Given] = field(default_factory=dict)  # by flags that take no value
     host: str | None = None
     port: str | None = None
+    uds: str | None = None
+    fd: str | None = None
 
 
-def given(ctx: click.Context) -> Source:
-    """What the command line says; SettingError if it contradicts itself."""
+def given(ctx: click.Context, app: str | None = None) -> Source:
+    """What the command line says, ``app`` by itself; SettingError if it contradicts itself."""
     words = _words(ctx)
     source = words.switches | words.values
+    if app is not None:
+        if _APP.name in source:
+            raise SettingError(f"{app} {source[_APP.name].spelling}", "either the one or the other")
+        source[_APP.name] = Given(app, app, "APP")
     for name, switch in words.switches.items():
         if name in words.values and switch.value is None:
             both = f"{words.values[name].spelling} {switch.spelling}"
             raise SettingError(both, "either the one or the other")
-    if words.host is not None or words.port is not None:
+    parts = _parts(words)
+    if parts:
         if _BIND.name in source:
-            raise SettingError(
-                source[_BIND.name].spelling, "either this or --host and --port, not both"
-            )
-        source[_BIND.name] = _address(words.host, words.port)
+            also = " and ".join(flag for part in parts for flag in part.flags)
+            raise SettingError(source[_BIND.name].spelling, f"either this or {also}, not both")
+        source[_BIND.name] = Given(
+            tuple(text for part in parts for text in part.given.value),
+            " ".join(part.given.spelling for part in parts),
+            " ".join(part.given.origin for part in parts),
+        )
     return source
 
 
 def _words(ctx: click.Context) -> _Words:
     words: _Words = ctx.meta.setdefault(_META, _Words())
     return words
+
+
+class _Part(NamedTuple):
+    """An address that the command line has said otherwise than by ``--bind``."""
+
+    flags: tuple[str, ...]
+    given: Given
+
+
+def _parts(words: _Words) -> list[_Part]:
+    parts = []
+    if words.host is not None or words.port is not None:
+        parts.append(_Part(("--host", "--port"), _address(words.host, words.port)))
+    for flag, prefix, text in (("--uds", "unix:", words.uds), ("--fd", "fd://", words.fd)):
+        if text is not None:
+            spelling = f"{flag} {shown(text)}"
+            parts.append(_Part((flag,), read_value(_BIND, [prefix + text], spelling, flag)))
+    return parts
 
 
 def _address(host: str | None, port: str | None) -> Given:
@@ -60,8 +90,9 @@ def _address(host: str | None, port: str | None) -> Given:
     except ValueError as error:
         raise SettingError(f"--port {shown(port or '')}", str(error)) from None
     parts = {"--host": host, "--port": port}
-    spelling = " ".join(f"{flag} {shown(part)}" for flag, part in parts.items() if part is not None)
-    return read_value(_BIND, str(Address(name, number)), spelling)
+    given = {flag: part for flag, part in parts.items() if part is not None}
+    spelling = " ".join(f"{flag} {shown(part)}" for flag, part in given.items())
+    return read_value(_BIND, str(Address(name, number)), spelling, " ".join(given))
 
 
 # --- Options -----------------------------------------------------------------------------
@@ -104,8 +135,8 @@ def _options(setting: Setting) -> Iterator[_Option]:
 def _value(setting: Setting, flag: str, declarations: list[str], **attributes: Any) -> _Option:
     def take(words: _Words, value: Any) -> None:
         texts = value if setting.kind.is_list else (value,)
-        spelling = " ".join(f"{flag} {shown(text)}" for text in texts)
-        words.values[setting.name] = read_value(setting, value, spelling)
+        spelling = " ".join(f"{flag} {setting.shown(text)}" for text in texts)
+        words.values[setting.name] = read_value(setting, value, spelling, flag)
 
     return _Option(
         declarations,
@@ -122,7 +153,7 @@ def _switch(setting: Setting, help: str) -> _Option:
 
     def take(words: _Words, is_on: bool) -> None:
         flag = on if is_on else off
-        words.switches[setting.name] = Given(setting.switches[flag], flag)
+        words.switches[setting.name] = Given(setting.switches[flag], flag, flag)
 
     return _Option([f"{on}/{off}"], setting.group, take, is_flag=True, default=None, help=help)
 
@@ -149,9 +180,44 @@ def _parts_of_address() -> Iterator[_Option]:
         help=f"The port alone (default {DEFAULT_PORT}).",
     )
 
+    def take_uds(words: _Words, value: str) -> None:
+        words.uds = value
+
+    def take_fd(words: _Words, value: str) -> None:
+        words.fd = value
+
+    yield _Option(
+        ["--uds"],
+        _BIND.group,
+        take_uds,
+        metavar="PATH",
+        help="Short for --bind unix:PATH.",
+    )
+    yield _Option(["--fd"], _BIND.group, take_fd, metavar="N", help="Short for --bind fd://N.")
+
+
+def _about_settings() -> Iterator[click.Option]:
+    """The options that are no settings; the command gets them."""
+    yield click.Option(
+        ["-c", "--config", "config"],
+        metavar="FILE",
+        help="The file of settings; else quaich.toml is one, or pyproject.toml with [tool.quaich].",
+    )
+    yield click.Option(
+        ["--check-config", "check_config"],
+        is_flag=True,
+        help="Check the settings, load the application, and exit.",
+    )
+    yield click.Option(
+        ["--print-config", "print_config"],
+        is_flag=True,
+        help="Print all settings as a file of settings, with where each is from, and exit.",
+    )
+
 
 class SettingsCommand(click.Command):
-    """A command that serves: besides its own options it has those of the settings."""
+    """A command that serves: besides its own options it has those of the settings. It gets
+    ``config``, ``check_config`` and ``print_config``."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -159,6 +225,7 @@ class SettingsCommand(click.Command):
             self.params += _options(setting)
             if setting is _BIND:
                 self.params += _parts_of_address()
+        self.params += _about_settings()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The settings under the names of their groups, then the command's own options."""

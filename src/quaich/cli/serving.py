@@ -5,34 +5,49 @@ The only module of the commands that knows the server.
 
 from collections.abc import Callable
 
-from quaich.cli.errors import ConfigurationError
+from quaich.cli.errors import CommandError, ConfigurationError
 from quaich.cli.ports import describe_holder
 from quaich.server.listening import CannotListen
-from quaich.server.running import Stopping, serve_until, settings_of
-from quaich.settings import TABLE, SettingError, Settings
+from quaich.server.running import serve_loaded, settings_of
+from quaich.server.starting import CannotStart
+from quaich.settings import Settings
 from quaich.types import WSGIApplication
 
 __all__ = ["serve", "settings_of"]
 
 
-def serve(load: Callable[[], WSGIApplication], settings: Settings) -> None:
-    """Load the application and serve it until SIGTERM or SIGINT."""
-    with Stopping() as stopping:
+def serve(
+    load: Callable[[], WSGIApplication],
+    settings: Settings,
+    reread: Callable[[], Settings] | None = None,
+) -> None:
+    """Load the application and serve it until a signal. ``reread`` reads all settings again.
+
+    A SettingError has the name of a setting alone; the command knows who gave it
+    (:func:`quaich.cli.configuring.explained`).
+    """
+
+    def load_here() -> WSGIApplication:
+        # In a worker the error has to get to the supervisor, which tells it.
         try:
-            with stopping.interrupting():
-                application = load()
-        except KeyboardInterrupt:
-            if not stopping.is_noted:
-                raise  # the application's own
-        if stopping.is_noted:
-            return
-        try:
-            serve_until(stopping, application, settings)
-        except SettingError as error:
-            # By now it is the name of the setting alone; the value is in the reason.
-            raise ConfigurationError(f"{TABLE[error.given].flag}: {error.reason}") from error
-        except CannotListen as error:
-            raise ConfigurationError(_with_holder(error)) from error
+            return load()
+        except CommandError as error:
+            raise CannotStart(str(error), error.report, error.exit_code) from error
+
+    try:
+        serve_loaded(load_here, settings, reread)
+    except CannotStart as error:
+        raise _NotServed(str(error), error.report, error.exit_code) from error
+    except CannotListen as error:
+        raise ConfigurationError(_with_holder(error)) from error
+
+
+class _NotServed(CommandError):
+    """What :class:`CannotStart` is to a command."""
+
+    def __init__(self, line: str, report: str, exit_code: int) -> None:
+        super().__init__(line, report)
+        self.exit_code = exit_code
 
 
 def _with_holder(error: CannotListen) -> str:

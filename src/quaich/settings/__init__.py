@@ -3,7 +3,10 @@
     kinds       how values are written: sizes, durations, choices …
     declare     what is said about a setting
     groups      the table: a dataclass for each group; operations has those about running
+    together    which setting needs another one
     sources     keyword arguments, variables, and which of them counts
+    files       quaich.toml, and [tool.quaich] of pyproject.toml
+    writing     settings as such a file
     page        the page of the reference
 
 Knows nothing of who uses a setting.

@@ -1,18 +1,28 @@
-"""Addresses as they are written: ``HOST``, ``HOST:PORT``, ``:PORT``, ``[IPV6]:PORT``.
+"""Addresses as they are written: ``HOST``, ``HOST:PORT``, ``:PORT``, ``[IPV6]:PORT``,
+``unix:PATH``, ``unix:@NAME``, ``fd://N``.
 
 The spellings are gunicorn's. Nothing is looked up here.
 """
 
 import re
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+from urllib.parse import quote
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8000
 PORT_MAX: Final = 65535
 
+# Most bytes of a path or name: sun_path of sockaddr_un has 108 on Linux, 104 on macOS, and the
+# last one is for a NUL.
+UNIX_PATH_MAX: Final = 107
+
+DESCRIPTOR_MAX: Final = 2**31 - 1  # a C int
+
 
 class Address(NamedTuple):
-    """Where to listen. ``host`` may be a name, ``""`` is all IPv4 addresses; port 0, any port."""
+    """Where to listen by TCP. ``host`` may be a name, ``""`` is all IPv4 addresses; port 0, any
+    port."""
 
     host: str
     port: int
@@ -22,11 +32,86 @@ class Address(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    def shown(self, scheme: str) -> str:
+        """For the line ``Listening on …``."""
+        return f"{scheme}://{self}"
 
-def parse_address(text: str) -> Address:
+    def url(self, scheme: str) -> str:
+        """For a client on this host; without a slash at the end."""
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"{scheme}://{Address(host, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A Unix socket: its path, or its abstract name behind ``@`` (Linux). A path that begins with
+    ``@`` is written ``./@…``."""
+
+    path: str
+
+    @property
+    def is_abstract(self) -> bool:
+        return self.path.startswith("@")
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+    def shown(self, scheme: str) -> str:
+        """For the line ``Listening on …``."""
+        return str(self)
+
+    def url(self, scheme: str) -> str:
+        """As requests-unixsocket and others write it."""
+        return f"{scheme}+unix://{quote(self.path, safe='')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A listening socket that this process was started with."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"fd://{self.number}"
+
+
+AnyAddress: TypeAlias = Address | UnixAddress | Descriptor
+
+
+def parse_address(text: str) -> AnyAddress:
     """The address that ``text`` writes; ValueError says in one line what is wrong with it."""
-    if text.startswith(("unix:", "fd:", "/", "@")):
-        raise ValueError("only TCP addresses are served so far")
+    if text.startswith("unix:"):
+        return _parse_unix(text)
+    if text.startswith("fd:"):
+        return _parse_descriptor(text)
+    if text.startswith(("/", "@", "./")):
+        raise ValueError(f"a Unix socket is written unix:{text}")
+    return parse_tcp_address(text)
+
+
+def _parse_unix(text: str) -> UnixAddress:
+    path = text.removeprefix("unix:").removeprefix("//")
+    if not path or path == "@":
+        raise ValueError("a Unix socket is written unix:PATH, or unix:@NAME for an abstract one")
+    if "\0" in path:
+        raise ValueError("a path has no NUL character")
+    if path.endswith("/"):
+        raise ValueError("it takes the path of a socket, not of a directory")
+    size = len(path.encode("utf-8", "surrogateescape"))
+    if size > UNIX_PATH_MAX:
+        raise ValueError(f"the path of a Unix socket has at most {UNIX_PATH_MAX} bytes, not {size}")
+    return UnixAddress(path)
+
+
+def _parse_descriptor(text: str) -> Descriptor:
+    found = re.fullmatch("fd://([0-9]{1,10})", text)
+    if found is None or int(found[1]) > DESCRIPTOR_MAX:
+        raise ValueError("a descriptor is written fd://N, such as fd://3")
+    return Descriptor(int(found[1]))
+
+
+def parse_tcp_address(text: str) -> Address:
+    """The address ``HOST:PORT`` that ``text`` writes; ValueError says what is wrong with it."""
     text = text.removeprefix("tcp://")
     if re.match(r"https?://", text):
         raise ValueError("it takes an address, not a URL")
@@ -43,7 +128,7 @@ def parse_address(text: str) -> Address:
         raise ValueError("an IPv6 address is written in brackets: [::1] or [::1]:8000")
     host, colon, port = text.partition(":")
     if not text or any(character.isspace() or character in "/?#" for character in host):
-        raise ValueError("it takes HOST, HOST:PORT, :PORT or [IPV6]:PORT")
+        raise ValueError("it takes HOST, HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH or fd://N")
     return Address(host, parse_port(port) if colon else DEFAULT_PORT)
 
 

@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 PREFIX: Final = "QUAICH_"  # of the variables
 
+_SHOWN_MAX: Final = 80  # characters of a value in a line about it
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -28,10 +30,17 @@ class Setting:
     short: str | None  # a flag of one letter
     aliases: tuple[str, ...]  # what other servers call the flag; they work, help leaves them out
     switch: tuple[str, Any, Any] | None  # a flag without a value, what it means, and its --no-
+    variables: tuple[str, ...]  # of other programs' too, which count after our own
+    is_secret: bool  # its value is not shown
 
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def key(self) -> str:
+        """What it is called in a file."""
+        return self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
@@ -56,6 +65,14 @@ class Setting:
     def shown_default(self) -> str:
         return self.kind.show(self.default)
 
+    def shown(self, text: str) -> str:
+        """What was written for it, as part of a line: a long one cut, one that breaks lines as
+        Python writes it."""
+        if self.is_secret:
+            return "…"
+        text = text if text.isprintable() else repr(text)
+        return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
+
 
 def setting(
     default: T,
@@ -67,6 +84,8 @@ def setting(
     short: str | None = None,
     aliases: tuple[str, ...] = (),
     switch: tuple[str, T, T] | None = None,
+    variables: tuple[str, ...] = (),
+    is_secret: bool = False,
 ) -> T:
     """The field of a setting. It is typed as what the field holds, as :func:`dataclasses.field`
     is."""
@@ -80,6 +99,8 @@ def setting(
             "short": short,
             "aliases": aliases,
             "switch": switch,
+            "variables": variables,
+            "is_secret": is_secret,
         },
     )
     return field  # type: ignore[no-any-return]  # the dataclass makes the default of it

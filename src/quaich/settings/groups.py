@@ -40,10 +40,14 @@ class Listen:
     bind: tuple[str, ...] = setting(
         ("127.0.0.1:8000",),
         ADDRESSES,
-        "Where to listen: `HOST`, `HOST:PORT`, `:PORT` (all IPv4 interfaces) or `[IPV6]:PORT`; "
-        "port 0 is any free one. One address is served so far. On the command line `--host` and "
-        "`--port` say the same in parts.",
-        "gunicorn, uvicorn and granian have port 8000 of this host as well; waitress has 8080.",
+        "Where to listen: `HOST`, `HOST:PORT`, `:PORT` (all IPv4 interfaces), `[IPV6]:PORT`, "
+        "`unix:PATH`, `unix:@NAME` or `fd://N`; several with commas, or given one by one. Port 0 "
+        "is any free one, `unix:@NAME` an abstract socket of Linux, `fd://N` a listening socket "
+        "that the process was started with. Sockets that systemd has opened (`LISTEN_FDS`) are "
+        "used instead of all that is given here. On the command line `--host` and `--port`, "
+        "`--uds PATH` and `--fd N` say the same in parts.",
+        "gunicorn, uvicorn and granian have port 8000 of this host as well; waitress has 8080. "
+        "The spellings are gunicorn's.",
         short="-b",
     )
     backlog: int = setting(
@@ -63,7 +67,7 @@ class Listen:
     reuse_port: bool = setting(
         False,
         TRUTH,
-        "Whether each worker has a listening socket of its own (`SO_REUSEPORT`). Then connections "
+        "Whether each worker has TCP sockets of its own (`SO_REUSEPORT`). Then connections "
         "that wait for a worker that ends are lost, unless Linux migrates them "
         "(`net.ipv4.tcp_migrate_req`).",
         "gunicorn has the same; granian always does so.",

@@ -8,12 +8,12 @@ A value comes as text from a flag or a variable, and as text or a Python value f
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Generic, Literal, TypeGuard, TypeVar
 
-from quaich.settings.address import parse_address
+from quaich.settings.address import Address, Descriptor, parse_address
 
 T = TypeVar("T")
 
@@ -23,6 +23,7 @@ Auto = Literal["auto"]
 NUMBER_MAX: Final = 2**31 - 1
 # What an offset in a file can be.
 SIZE_MAX: Final = 2**63 - 1
+STATSD_PORT: Final = 8125
 # poll() and epoll_wait() take milliseconds in 31 bits, which is 24.8 days.
 DURATION_MAX: Final = 24 * 86400.0
 
@@ -84,7 +85,7 @@ def whole_number_or_auto(least: int) -> Kind[int | Auto]:
 
 
 def _parse_mode(value: object) -> int | None:
-    if isinstance(value, str) and re.fullmatch("(0o?)?[0-7]{3,4}", value):
+    if isinstance(value, str) and re.fullmatch("0?[0-7]{3,4}|0o[0-7]{1,4}", value):
         value = int(value.removeprefix("0o"), 8)
     if value is None or (_is_int(value) and 0 <= value <= 0o7777):
         return value
@@ -199,7 +200,7 @@ TEXT: Final = Kind("TEXT", "a text", _parse_text, str)
 TEXT_OR_EMPTY: Final = Kind(
     "TEXT",
     "a text",
-    lambda value: "" if value == "" else _parse_text(value),
+    lambda value: "" if value in ("", "none") else _parse_text(value),
     lambda value: value or "none",
 )
 
@@ -212,9 +213,12 @@ TEXT_OR_NONE: Final[Kind[str | None]] = Kind(
 )
 
 
+APP_OR_NONE: Final = replace(TEXT_OR_NONE, metavar="APP")
+
+
 def texts(metavar: str, takes: str, check: Callable[[str], object] = str) -> Kind[tuple[str, ...]]:
-    """Several texts, separated by commas, or given one by one. ``check`` raises ValueError for
-    one that will not do."""
+    """Several texts, separated by commas, or given one by one; ``none`` alone is no text at all.
+    ``check`` raises ValueError for one that will not do."""
 
     def parse(value: object) -> tuple[str, ...]:
         values = [value] if isinstance(value, str) else value
@@ -223,6 +227,8 @@ def texts(metavar: str, takes: str, check: Callable[[str], object] = str) -> Kin
         ):
             raise ValueError(f"it takes {takes}, or a list of them")
         found = tuple(each.strip() for text in values for each in text.split(",") if each.strip())
+        if found == ("none",):
+            return ()
         for each in found:
             check(each)
         return found
@@ -264,6 +270,56 @@ FILE_OR_NONE: Final[Kind[str | None]] = Kind(
 )
 
 
+def _parse_directory(value: object) -> str | None:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if value is None or (isinstance(value, str) and value and "\0" not in value):
+        return value
+    raise ValueError("it takes the name of a directory")
+
+
+DIRECTORY_OR_NONE: Final[Kind[str | None]] = Kind(
+    "DIR",
+    "the name of a directory",
+    _parse_directory,
+    lambda value: "off" if value is None else value,
+)
+
+
+def _parse_pairs(value: object) -> tuple[str, ...]:
+    """Of one text with a line for each, of several texts, or of a mapping."""
+    if isinstance(value, Mapping):
+        value = [f"{name}={value}" for name, value in _texts_of(value).items()]
+    if value == "none":
+        return ()
+    values = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(values, tuple | list) or not all(isinstance(each, str) for each in values):
+        raise ValueError("it takes NAME=VALUE, or a list of them")
+    for each in values:
+        name, equals, _ = each.partition("=")
+        if not name or not equals or "\0" in each:
+            raise ValueError("a variable is written NAME=VALUE")
+    return (*values,)
+
+
+def _texts_of(value: Mapping[object, object]) -> dict[str, str]:
+    found = {}
+    for name, each in value.items():
+        if not isinstance(name, str) or not isinstance(each, str) or not name or "=" in name:
+            raise ValueError(f"the value of {name!r} has to be a text, in quotes")
+        found[name] = each
+    return found
+
+
+PAIRS: Final = Kind(
+    "NAME=VALUE",
+    "a variable and its value: `DEBUG=1`",
+    _parse_pairs,
+    lambda value: "\n".join(value) or "none",
+    is_list=True,
+)
+
+
 # --- Addresses ---------------------------------------------------------------------------
 
 
@@ -273,17 +329,79 @@ def _parse_addresses(value: object) -> tuple[str, ...]:
     if not isinstance(values, tuple | list) or not all(isinstance(each, str) for each in values):
         raise ValueError("it takes an address, which is a text, or a list of them")
     addresses = tuple(each.strip() for text in values for each in text.split(","))
-    if len(addresses) != 1:
-        raise ValueError(f"{len(addresses)} addresses; one is served so far")
-    for address in addresses:
-        parse_address(address)
+    if not addresses:
+        raise ValueError("it takes at least one address")
+    seen = set()
+    for text in addresses:
+        address = parse_address(text)
+        if address in seen and not (isinstance(address, Address) and address.port == 0):
+            raise ValueError(f"{text} is given twice")
+        seen.add(address)
     return addresses
 
 
 ADDRESSES: Final = Kind(
     "ADDRESS",
-    "an address",
+    "addresses",
     _parse_addresses,
     ",".join,
     is_list=True,
+)
+
+
+def _parse_address(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("it takes an address, which is a text")
+    parse_address(value)
+    return value
+
+
+ADDRESS_OR_NONE: Final[Kind[str | None]] = Kind(
+    "ADDRESS",
+    "an address",
+    _parse_address,
+    lambda value: "off" if value is None else value,
+)
+
+
+def _parse_statsd(value: object) -> str | None:
+    """As gunicorn, but that the port may be left out. With it, whoever reads this needs no
+    default."""
+    text = _parse_text(value) if value is not None else None
+    if text is None:
+        return None
+    if ":" not in text:
+        text = f"{text}:{STATSD_PORT}"
+    address = parse_address(text)
+    if isinstance(address, Descriptor) or (
+        isinstance(address, Address) and not (address.host and address.port)
+    ):
+        raise ValueError("it takes HOST, HOST:PORT or unix:PATH")
+    return text
+
+
+STATSD_OR_NONE: Final[Kind[str | None]] = Kind(
+    "ADDRESS",
+    "`HOST`, `HOST:PORT` or `unix:PATH`",
+    _parse_statsd,
+    lambda value: "off" if value is None else value,
+)
+
+
+def _parse_url_path(value: object) -> str | None:
+    if value is None:
+        return None
+    # As in PATH_INFO, but that there is no need for what has to be percent-encoded.
+    if isinstance(value, str) and re.fullmatch(r"/[\w\-.~/]*", value, re.ASCII):
+        return value
+    raise ValueError("it takes a path such as /health: letters, digits and / - . _ ~")
+
+
+URL_PATH_OR_NONE: Final[Kind[str | None]] = Kind(
+    "PATH",
+    "a path that begins with `/`",
+    _parse_url_path,
+    lambda value: "off" if value is None else value,
 )

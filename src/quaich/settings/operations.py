@@ -3,17 +3,23 @@ what an operator sees, files. The table itself is in :mod:`quaich.settings.group
 
 # ruff: noqa: RUF009 - setting() makes a field, as dataclasses.field() does
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 from quaich.settings.declare import setting
 from quaich.settings.kinds import (
+    ADDRESS_OR_NONE,
+    APP_OR_NONE,
+    DIRECTORY_OR_NONE,
     FILE_OR_NONE,
     MODE_OR_NONE,
     NETWORKS,
+    PAIRS,
+    STATSD_OR_NONE,
     TEXT_OR_EMPTY,
     TEXT_OR_NONE,
     TRUTH,
+    URL_PATH_OR_NONE,
     Auto,
     choice,
     duration,
@@ -28,6 +34,8 @@ TlsVersion = Literal["1.2", "1.3"]
 ProxyProtocol = Literal["off", "v1", "v2", "auto"]
 Symlinks = Literal["inside", "follow", "refuse"]
 
+_FILE: Final = replace(FILE_OR_NONE, takes="the name of a file")
+
 FORWARDED_HEADERS: Final = (
     "forwarded",
     "x-forwarded-for",
@@ -41,12 +49,6 @@ FORWARDED_HEADERS: Final = (
 def _check_forwarded_header(text: str) -> None:
     if text.lower() not in FORWARDED_HEADERS:
         raise ValueError(f"{text!r} is none of {', '.join(FORWARDED_HEADERS)}")
-
-
-def _check_pair(text: str) -> None:
-    name, equals, _ = text.partition("=")
-    if not name or not equals:
-        raise ValueError(f"{text!r} is not NAME=VALUE")
 
 
 def _check_static(text: str) -> None:
@@ -65,9 +67,10 @@ class Workers:
         whole_number_or_auto(0),
         "Worker processes. With 0 the application runs in the one process there is, and none looks "
         "after it; `auto` is as many as the processors that this process may use.",
-        "gunicorn and uvicorn 1. The variable `WEB_CONCURRENCY` is heeded, as they do.",
+        "gunicorn and uvicorn 1; they heed the same variable.",
         short="-w",
         aliases=("--processes",),
+        variables=("WEB_CONCURRENCY",),
     )
     preload: bool = setting(
         False,
@@ -140,7 +143,7 @@ class Tls:
 
     certfile: str | None = setting(
         None,
-        FILE_OR_NONE,
+        _FILE,
         "The certificate, with its chain, in PEM; or `adhoc` for one that is made at the start, "
         "for development only. A renewed file is noticed.",
         "gunicorn, uvicorn and granian have the same; `adhoc` is Flask's word.",
@@ -148,7 +151,7 @@ class Tls:
     )
     keyfile: str | None = setting(
         None,
-        FILE_OR_NONE,
+        _FILE,
         "Its private key in PEM, if that is not in the file of the certificate.",
         aliases=("--ssl-keyfile", "--key"),
     )
@@ -157,10 +160,11 @@ class Tls:
         TEXT_OR_NONE,
         "The password of the private key. As a variable it is not seen in the list of processes.",
         aliases=("--ssl-keyfile-password",),
+        is_secret=True,
     )
     sni_dir: str | None = setting(
         None,
-        FILE_OR_NONE,
+        DIRECTORY_OR_NONE,
         "A directory of more certificates, from which that of the host asked for is taken: "
         "`HOST.pem`, or `HOST.crt` with `HOST.key`; `_.example.org.pem` is for all hosts of that "
         "domain.",
@@ -168,8 +172,9 @@ class Tls:
     )
     ca_certs: str | None = setting(
         None,
-        FILE_OR_NONE,
-        "The authorities in PEM by which certificates of clients are checked.",
+        _FILE,
+        "The authorities in PEM by which certificates of clients are checked: a file, or a "
+        "directory as `openssl rehash` makes it.",
         "gunicorn has the same.",
         aliases=("--ssl-ca-certs", "--ssl-ca"),
     )
@@ -183,7 +188,8 @@ class Tls:
     ciphers: str | None = setting(
         None,
         TEXT_OR_NONE,
-        "The ciphers of TLS 1.2, as OpenSSL writes them.",
+        "The ciphers of TLS 1.2, as OpenSSL writes them; by default those with forward secrecy and "
+        "authenticated encryption, as Mozilla recommends for general use.",
         aliases=("--ssl-ciphers",),
     )
     tls_min_version: TlsVersion = setting(
@@ -204,8 +210,9 @@ class Proxies:
         NETWORKS,
         "Proxies whose fields `Forwarded` and `X-Forwarded-…` are believed. From anybody else "
         "these fields are taken out. Peers on Unix sockets are believed.",
-        "gunicorn and uvicorn have the same; the variable `FORWARDED_ALLOW_IPS` is heeded.",
+        "gunicorn and uvicorn have the same, and heed the same variable.",
         aliases=("--trusted-proxy",),
+        variables=("FORWARDED_ALLOW_IPS",),
     )
     forwarded_headers: tuple[str, ...] = setting(
         ("x-forwarded-for", "x-forwarded-proto"),
@@ -250,24 +257,31 @@ class Admin:
 
     admin_bind: str | None = setting(
         None,
-        TEXT_OR_NONE,
-        "Where `/healthz`, `/readyz`, `/status` and `/metrics` are answered, by the server itself. "
-        "Whoever can reach it can read it.",
+        ADDRESS_OR_NONE,
+        "Where `/healthz`, `/readyz`, `/status` and `/metrics` are answered, by the server itself: "
+        "an address as for `bind`. Whoever can reach it can read there which paths are asked for, "
+        "and by whom.",
         "granian has metrics on port 9090.",
     )
     health_path: str | None = setting(
         None,
-        TEXT_OR_NONE,
-        "A path on the main addresses that the server answers itself, as `/readyz`.",
+        URL_PATH_OR_NONE,
+        "A path on the main addresses that the server answers itself, also where all threads are "
+        "busy: 200, or 503 while requests wait for a thread, or the process is about to end. Such "
+        "a request is neither logged nor counted.",
     )
     statsd_host: str | None = setting(
         None,
-        TEXT_OR_NONE,
-        "`HOST:PORT` or `unix:PATH` of a statsd server to which the figures are sent.",
+        STATSD_OR_NONE,
+        "A statsd server to which the figures are sent, four times a second, by UDP or a Unix "
+        "datagram socket. The port is 8125 unless one is given. The names are gunicorn's.",
         "gunicorn has the same.",
     )
     statsd_prefix: str = setting(
-        "", TEXT_OR_EMPTY, "What the names of these figures begin with.", "gunicorn has the same."
+        "",
+        TEXT_OR_EMPTY,
+        "What the names of these figures begin with; a dot follows.",
+        "gunicorn has the same.",
     )
     dogstatsd_tags: tuple[str, ...] = setting(
         (),
@@ -312,14 +326,16 @@ class Process:
 
     app: str | None = setting(
         None,
-        TEXT_OR_NONE,
-        "The application, as on the command line; for a file of settings.",
+        APP_OR_NONE,
+        "The application, for a file of settings. On the command line it stands by itself: "
+        "`quaich shop:app`.",
         "gunicorn `wsgi_app`.",
     )
     chdir: str | None = setting(
         None,
-        FILE_OR_NONE,
-        "The directory to change to before the application is loaded.",
+        DIRECTORY_OR_NONE,
+        "The directory to change to before anything is opened or loaded. Other relative names go "
+        "from there, but those of `env_file`.",
         "gunicorn has the same.",
         aliases=("--working-dir",),
     )
@@ -332,23 +348,27 @@ class Process:
     )
     env: tuple[str, ...] = setting(
         (),
-        texts("NAME=VALUE", "a variable and its value: `DEBUG=1`", _check_pair),
-        "Variables for the environment of the application.",
+        PAIRS,
+        "Variables for the environment of the application, given one by one. In a file of settings "
+        'they may be a table, `env = { DEBUG = "1" }`; in a variable there is one to a line.',
         "gunicorn has the same.",
         short="-e",
         aliases=("--raw-env",),
+        is_secret=True,
     )
     env_file: tuple[str, ...] = setting(
         (),
         texts("FILES", "names of files"),
-        "Files of such variables, a line `NAME=VALUE` each.",
+        "Files of such variables, a line `NAME=VALUE` each. A variable that is set already is left "
+        "as it is; of several files a later one counts.",
         "uvicorn `--env-file`, granian `--env-files`.",
         aliases=("--env-files",),
     )
     user: str | None = setting(
         None,
         TEXT_OR_NONE,
-        "The user, by name or number, that workers run as once the sockets are open.",
+        "The user, by name or number, that the application runs as. The sockets are opened before; "
+        "only root can start it so.",
         "gunicorn has the same.",
         short="-u",
         aliases=("--uid",),
@@ -356,7 +376,7 @@ class Process:
     group: str | None = setting(
         None,
         TEXT_OR_NONE,
-        "The group, by name or number, that workers run as; by default that of `user`.",
+        "The group, by name or number, that the application runs as; by default that of `user`.",
         "gunicorn has the same.",
         short="-g",
         aliases=("--gid",),
@@ -370,8 +390,9 @@ class Process:
     )
     pidfile: str | None = setting(
         None,
-        FILE_OR_NONE,
-        "Where the number of the main process is written.",
+        _FILE,
+        "Where the number of the main process is written. If another process that is alive has its "
+        "number there, that is an error.",
         "gunicorn has the same.",
         short="-p",
         aliases=("--pid", "--pid-file"),
@@ -379,7 +400,8 @@ class Process:
     name: str | None = setting(
         None,
         TEXT_OR_NONE,
-        "What the processes are called in lists of them; it needs the package setproctitle.",
+        "What the processes are called in lists of them; it needs the package setproctitle (extra "
+        "`title`).",
         "gunicorn has the same.",
         short="-n",
         aliases=("--proc-name", "--process-name"),

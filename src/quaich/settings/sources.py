@@ -3,8 +3,9 @@
     from_keywords, from_environment     each value read, with the words that gave it
     merge                               the one that counts; the rest are defaults
 
-The command line is a source like these (:mod:`quaich.cli.options`). Of several sources the first
-one counts: command line, environment, default. A file would come before the defaults.
+The command line is a source like these (:mod:`quaich.cli.options`), and so is a file
+(:mod:`quaich.settings.files`). Of several sources the first one counts: command line, environment,
+file, default.
 """
 
 import re
@@ -16,8 +17,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from quaich.settings.declare import PREFIX, Setting
 from quaich.settings.groups import GROUPS, TABLE, Settings
 from quaich.settings.nearest import nearest
+from quaich.settings.together import first_unmet
 
-_SHOWN_MAX: Final = 80  # characters of a value in a line about it
+CONFIG_VARIABLE: Final = f"{PREFIX}CONFIG"  # names a file of settings; is none itself
 
 _PARTS_OF_ADDRESSES: Final = ("host", "listen", "port")  # as uvicorn's and waitress's users know
 
@@ -49,63 +51,79 @@ class Given(NamedTuple):
 
     value: Any
     spelling: str
+    origin: str = ""  # who gave it, without the value: ``--threads``, ``quaich.toml, line 3``
 
 
 Source: TypeAlias = Mapping[str, Given]  # by the name of the setting
 Check: TypeAlias = Callable[[Any], object]
 
 
-def read_value(setting: Setting, value: object, spelling: str) -> Given:
+def read_value(setting: Setting, value: object, spelling: str, origin: str = "") -> Given:
     """The value as the setting holds it; SettingError if it takes no such value."""
     try:
-        return Given(setting.kind.parse(value), spelling)
+        return Given(setting.kind.parse(value), spelling, origin)
     except ValueError as error:
         raise SettingError(spelling, str(error)) from None
-
-
-def shown(value: str) -> str:
-    """A value as part of a line: a long one cut, one that breaks lines as Python writes it."""
-    value = value if value.isprintable() else repr(value)
-    return value if len(value) <= _SHOWN_MAX else f"{value[:_SHOWN_MAX]}…"
 
 
 def from_keywords(keywords: Mapping[str, object]) -> dict[str, Given]:
     """What keyword arguments say."""
     source = {}
     for name, value in keywords.items():
-        spelling = f"{name}={shown(repr(value))}"
-        if name not in TABLE:
-            raise UnknownSetting(spelling, f"there is no such setting{_meant(name)}")
-        source[name] = read_value(TABLE[name], value, spelling)
+        setting = TABLE.get(name)
+        if setting is None:
+            meant = meant_by(name)
+            raise UnknownSetting(f"{name}={shown(repr(value), meant)}", unknown(meant))
+        source[name] = read_value(setting, value, f"{name}={setting.shown(repr(value))}", name)
     return source
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
-    """What the variables ``QUAICH_…`` say; an empty one says nothing.
+    """What the variables ``QUAICH_…`` say, and those of other programs' that a setting heeds; an
+    empty one says nothing.
 
-    One that is no setting's is an error: a limit that is misspelt would be none.
+    One of ours that is no setting's is an error: a limit that is misspelt would be none.
     """
     source = {}
-    for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or not value:
+    for setting in TABLE.values():
+        for variable in (setting.variable, *setting.variables):
+            text = environ.get(variable)
+            if text:
+                spelling = f"{variable}={setting.shown(text)}"
+                source[setting.name] = read_value(setting, text, spelling, variable)
+                break
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or not text or variable == CONFIG_VARIABLE:
             continue
-        spelling = f"{variable}={shown(value)}"
         name = variable.removeprefix(PREFIX).lower()
         if name in TABLE and TABLE[name].variable == variable:
-            source[name] = read_value(TABLE[name], value, spelling)
-        elif not _INJECTED.fullmatch(f"{variable}={value}"):
+            continue
+        if not _INJECTED.fullmatch(f"{variable}={text}"):
+            meant = meant_by(name)
             raise UnknownSetting(
-                spelling, f"there is no such setting{_meant(name, lambda each: each.variable)}"
+                f"{variable}={shown(text, meant)}", unknown(meant, lambda each: each.variable)
             )
     return source
 
 
-def _meant(name: str, spell: Callable[[Setting], str] = lambda each: each.name) -> str:
-    """``"; did you mean …?"``, or nothing. Other servers' names are known as well."""
+def shown(text: str, meant: Setting | None = None) -> str:
+    """What was written, as part of a line; a secret is not shown where it was misspelt either."""
+    return (meant or TABLE["bind"]).shown(text)
+
+
+def unknown(meant: Setting | None, spell: Callable[[Setting], str] = lambda each: each.name) -> str:
+    """That there is no such setting, and which one may be meant."""
+    hint = f"; did you mean {spell(meant)}?" if meant else ""
+    return f"there is no such setting{hint}"
+
+
+def meant_by(name: str) -> Setting | None:
+    """The setting that may be meant by a name that none has. Other servers' names are known as
+    well."""
     by_name = {name: setting for setting in TABLE.values() for name in _names(setting)}
     by_name |= dict.fromkeys(_PARTS_OF_ADDRESSES, TABLE["bind"])
     found = nearest(name, by_name)
-    return f"; did you mean {spell(by_name[found])}?" if found else ""
+    return by_name[found] if found else None
 
 
 def _names(setting: Setting) -> Iterable[str]:
@@ -116,8 +134,9 @@ def _names(setting: Setting) -> Iterable[str]:
 def merge(*sources: Source, checks: Mapping[str, Check] = {}) -> Settings:
     """The settings of some sources, of which an earlier one comes before a later one.
 
-    ``checks`` have what this package cannot know, by the name of the setting: each is called with
-    the value that was given, and raises ValueError if that will not do.
+    Settings that contradict each other are a SettingError. ``checks`` have what this package
+    cannot know, by the name of the setting: each is called with the value that was given, and
+    raises ValueError if that will not do.
     """
     given = ChainMap(*(dict(source) for source in sources))
     for name, check in checks.items():
@@ -126,6 +145,7 @@ def merge(*sources: Source, checks: Mapping[str, Check] = {}) -> Settings:
                 check(given[name].value)
             except ValueError as error:
                 raise SettingError(given[name].spelling, str(error)) from error
+    _check_together(given)
     return Settings(
         **{
             attribute: group(
@@ -138,3 +158,27 @@ def merge(*sources: Source, checks: Mapping[str, Check] = {}) -> Settings:
             for attribute, group in GROUPS.items()
         }
     )
+
+
+def _check_together(given: Source) -> None:
+    values = {name: each.value for name, each in given.items()}
+    found = first_unmet(values, _DEFAULTS)
+    if found is not None:
+        name, need = found
+        reason = need.reason.format(**{need.name: _like(given[name].origin, TABLE[need.name])})
+        other = given.get(need.name)
+        raise SettingError(
+            given[name].spelling, reason if other is None else f"{reason}, not {other.spelling}"
+        )
+
+
+_DEFAULTS: Final = {name: setting.default for name, setting in TABLE.items()}
+
+
+def _like(origin: str, setting: Setting) -> str:
+    """The name of a setting, written as where another one came from."""
+    if origin.startswith("-"):
+        return setting.flag
+    if origin.startswith(PREFIX):
+        return setting.variable
+    return setting.name if origin in TABLE else setting.key

@@ -1,0 +1,79 @@
+"""Where a command has its settings from, and what it can say of them without serving.
+
+    Sources             command line, variables, file: read at the start, and again for a reload
+    printed             --print-config
+    check               --check-config
+    explained           an error, with who gave the setting
+
+Serving is elsewhere: :mod:`quaich.cli.serving`.
+"""
+
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from quaich.cli.errors import ConfigurationError
+from quaich.settings import TABLE, SettingError, Settings, Source, from_environment
+from quaich.settings.declare import PREFIX
+from quaich.settings.files import find_file, from_file
+from quaich.settings.sources import CONFIG_VARIABLE
+from quaich.settings.writing import format_settings
+from quaich.types import WSGIApplication
+
+_HEAD: Final = "# The settings that count here, and where each is from: a quaich.toml.\n\n"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The sources of a command's settings, of which the first that has a setting counts.
+
+    The words, the variables and the directory are those of the start: a process that has changed
+    its directory and its environment reads the same file again, and no variables of its own.
+    """
+
+    words: Source  # of the command line
+    environ: Mapping[str, str]
+    directory: Path
+    file: str | None = None  # that --config names
+
+    def read(self) -> list[Source]:
+        """All of them, the first one first; SettingError if something is wrong in one."""
+        variables = from_environment(self.environ)
+        named = self.file or self.environ.get(CONFIG_VARIABLE)
+        if named:
+            return [self.words, variables, from_file(self.directory / named, named)]
+        found = find_file(self.directory)
+        file = {} if found is None else from_file(found, found.name)
+        return [self.words, variables, file]
+
+
+def printed(sources: Iterable[Source]) -> str:
+    """The settings that sources say, as a file of settings."""
+    return _HEAD + format_settings(*sources)
+
+
+def explained(error: SettingError, sources: Iterable[Source]) -> ConfigurationError:
+    """An error that has the name of a setting alone, as what has been used shows, with who gave
+    the setting; the value is in the reason."""
+    setting = TABLE.get(error.given)
+    if setting is None:
+        return ConfigurationError(str(error))
+    given = ChainMap(*(dict(source) for source in sources)).get(setting.name)
+    origin = setting.flag if given is None or not given.origin else given.origin
+    if not origin.startswith(("-", PREFIX)):
+        origin = f"{origin}: {setting.key}"
+    return ConfigurationError(f"{origin}: {error.reason}")
+
+
+def check(settings: Settings, load: Callable[[], WSGIApplication]) -> str:
+    """Do what is done before anything is opened, and load certificates and application; what to
+    say then. SettingError with the name of the setting, or LoadError, if it cannot be done."""
+    from quaich.server.certificates import load_certificates
+    from quaich.server.process import prepare
+
+    prepare(settings.process)
+    load_certificates(settings.tls)
+    load()
+    return "The settings are right, and the application can be loaded.\n"
