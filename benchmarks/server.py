@@ -44,10 +44,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     workloads = [workload.name for workload in WORKLOADS]
     peers = [peer.name for peer in PEERS]
-    parser.add_argument("--rounds", type=_at_least_one, default=5, metavar="N", help="default 5")
+    parser.add_argument("--rounds", type=at_least_one, default=5, metavar="N", help="default 5")
     parser.add_argument(
         "--seconds",
-        type=_at_least_one,
+        type=at_least_one,
         default=3,
         metavar="N",
         help="of one measurement, default 3",
@@ -85,7 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _at_least_one(text: str) -> int:
+def at_least_one(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError(text)

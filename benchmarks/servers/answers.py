@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 from typing import Final
 
 from benchmarks.servers.workloads import Workload
@@ -23,23 +24,30 @@ class WrongAnswer(Exception):
     """What a server did instead."""
 
 
-def check(port: int, workload: Workload) -> str:
-    """WrongAnswer if the answers are not what they have to be; a note on them, or nothing."""
+def check(port: int, workload: Workload, context: ssl.SSLContext | None = None) -> str:
+    """WrongAnswer if the answers are not what they have to be; a note on them, or nothing.
+
+    ``context``: that of a client, for a server that speaks TLS.
+    """
     try:
         if workload.pipelined > 1:
             _check_pipelined(port, workload)
             return ""
-        return _check_in_turn(port, workload)
+        return _check_in_turn(port, workload, context)
     except (OSError, http.client.HTTPException) as error:
         raise WrongAnswer(f"no answer: {type(error).__name__}: {error}") from error
 
 
-def _check_in_turn(port: int, workload: Workload) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+def _check_in_turn(port: int, workload: Workload, context: ssl.SSLContext | None) -> str:
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+        if context is None
+        else http.client.HTTPSConnection("127.0.0.1", port, timeout=_SECONDS, context=context)
+    )
     note = ""
     try:
         for _ in range(_TIMES):
-            connection.request(workload.method, "/", workload.content or None)
+            connection.request(workload.method, workload.path, workload.content or None)
             response = connection.getresponse()
             if response.status != 200:
                 raise WrongAnswer(f"status {response.status} {response.reason}")

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,13 @@ CHECKOUT: Final = Path(__file__).resolve().parents[2]
 BUILD: Final = CHECKOUT / "build" / "servers"
 
 # What a requirement of the system is called in Debian.
-PACKAGES: Final = {"wrk": "wrk", "gcc": "build-essential", "libev": "libev-dev"}
+PACKAGES: Final = {
+    "wrk": "wrk",
+    "gcc": "build-essential",
+    "libev": "libev-dev",
+    "nginx": "nginx",
+    "openssl": "openssl",
+}
 
 _DESCRIBE: Final = """
 import importlib.metadata, json, platform, sys
@@ -72,12 +78,20 @@ def prepare(python: Path, servers: Sequence[Server], install: bool) -> Environme
 
 
 def missing_of_system(needs: Iterable[str]) -> list[str]:
-    present = {
+    present: dict[str, Callable[[], bool]] = {
         "wrk": lambda: shutil.which("wrk") is not None,
         "gcc": lambda: shutil.which("gcc") is not None,
         "libev": _has_libev,
+        "nginx": lambda: find_program("nginx") is not None,
+        "openssl": lambda: find_program("openssl") is not None,
     }
     return [need for need in dict.fromkeys(needs) if not present[need]()]
+
+
+def find_program(name: str) -> str | None:
+    """Also where a user who is not root does not look: Debian has nginx in /usr/sbin."""
+    places = [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"]
+    return shutil.which(name, path=os.pathsep.join(places))
 
 
 def _has_libev() -> bool:
@@ -123,6 +137,8 @@ def _install(inner: Path, server: Server, missing: Sequence[str]) -> str:
     """Install a server unless that is done; why it cannot be had, or nothing."""
     done = inner.parent.parent / f"{server.name}.installed"
     wanted = [*([server.package] if server.package else []), *server.also]
+    if not wanted:  # all of it is on the system, or ought to be
+        return f"needs {' and '.join(missing)}; {_advice(missing)}" if missing else ""
     if done.exists() and done.read_text("utf-8") == " ".join(wanted):
         return ""
     run = _run([str(inner), "-m", "pip", "install", "--disable-pip-version-check", *wanted])

@@ -84,6 +84,12 @@ function setups.visitors()
    any_of(function() return page(math.random(100, 139), any(LANGUAGES), target()) end)
 end
 
+-- What a proxy adds.
+function setups.forwarded()
+   wrk.headers["X-Forwarded-For"] = "203.0.113.7"
+   wrk.headers["X-Forwarded-Proto"] = "https"
+end
+
 function setups.post()
    wrk.method = "POST"
    wrk.headers["Content-Type"] = "application/octet-stream"

@@ -31,11 +31,11 @@ class Load:
     cpu: float  # seconds that wrk had of its core; near all of them, it was the slower side
 
 
-def run_wrk(port: int, workload: Workload, seconds: int) -> Load:
+def run_wrk(port: int, workload: Workload, seconds: int, scheme: str = "http") -> Load:
     command = [
         *("wrk", "--threads", "1", "--connections", str(workload.connections)),
         *("--duration", f"{seconds}s", "--script", str(SCRIPT)),
-        *(f"http://127.0.0.1:{port}/", "--", workload.requests),
+        *(f"{scheme}://127.0.0.1:{port}{workload.path}", "--", workload.requests),
     ]
     before = _children_seconds()
     try:

@@ -29,7 +29,7 @@ from benchmarks.servers.process import (
     StartError,
     core_seconds,
     free_port,
-    on_core,
+    on_cores,
     started,
 )
 from benchmarks.servers.workloads import Workload
@@ -124,12 +124,12 @@ def measure_all(
     }
     conditions = Conditions(environment.python, cores, seconds, variables)
     try:
-        with on_core(cores.load):
+        with on_cores({cores.load}):
             for number, workload, candidate in turns(servers, workloads, rounds):
                 key = (workload.name, candidate.server.name, candidate.variant.name)
                 measured = any(key == (s.workload, s.server, s.variant) for s in outcome.samples)
                 if measured or key not in outcome.faults:
-                    _show_progress(f"round {number + 1} of {rounds}: {', '.join(key)}")
+                    show_progress(f"round {number + 1} of {rounds}: {', '.join(key)}")
                     try:
                         outcome.samples.append(measure(candidate, workload, number, conditions))
                     except (StartError, WrongAnswer, LoadError) as error:
@@ -137,7 +137,7 @@ def measure_all(
     except KeyboardInterrupt:
         outcome.interrupted = True
     finally:
-        _show_progress("")
+        show_progress("")
     return outcome
 
 
@@ -189,8 +189,8 @@ def _measure(
         core = conditions.cores.server
         kept_as = f"{workload.name}-{server.name}-{number + 1}"
         with (
-            started(command, port, core, variables, Path(directory)) as running,
-            _its_output_kept(running, kept_as),
+            started(command, port, {core}, variables, Path(directory)) as running,
+            its_output_kept(running, kept_as),
         ):
             note = check(port, workload)
             run_wrk(port, workload, WARM_UP_SECONDS)
@@ -227,7 +227,7 @@ def _measure(
 
 
 @contextlib.contextmanager
-def _its_output_kept(running: Running, name: str) -> Iterator[None]:
+def its_output_kept(running: Running, name: str) -> Iterator[None]:
     """What a server said is kept if its measurement fails."""
     try:
         yield
@@ -242,7 +242,7 @@ def _its_output_kept(running: Running, name: str) -> Iterator[None]:
 
 def _calibrate(environment: Environment, core: int) -> int:
     command = [str(environment.python), "-m", applications.__name__]
-    with on_core(core):
+    with on_cores({core}):
         run = subprocess.run(
             command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
         )
@@ -251,7 +251,7 @@ def _calibrate(environment: Environment, core: int) -> int:
     return int(run.stdout)
 
 
-def _show_progress(text: str) -> None:
+def show_progress(text: str) -> None:
     """A line on a terminal; the next one takes its place."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A server's process: started on a core of its own, looked at through /proc, and ended.
+"""A server's process: started on cores of its own, looked at through /proc, and ended.
 
 A server may have several processes. The first is started as the leader of a process group, and
 what belongs to that group belongs to the server.
@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,17 +23,26 @@ _PORTS: Final = range(15000, 32000)
 _PROC: Final = Path("/proc")
 
 
+# A port of 127.0.0.1, or the path of a Unix socket.
+Address = int | Path
+
+
 class StartError(Exception):
     """A server did not come to listen; its last words."""
 
 
 class Running:
-    """A server that listens on ``port``."""
+    """A server that listens at ``address``."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
         self._process = process
         self.log = log
-        self.port = port
+        self.address = address
+
+    @property
+    def leader(self) -> int:
+        """The process that was started: of several, the one that looks after the others."""
+        return self._process.pid
 
     def cpu_seconds(self) -> float:
         """Of all its processes, and of those that they have waited for."""
@@ -46,6 +55,21 @@ class Running:
     def peak_memory(self) -> int:
         """Bytes: the peaks of all its processes, added up."""
         return sum(_peak(pid) for pid in self._pids())
+
+    def workers(self) -> list[int]:
+        """The processes alive that the leader has made, but for those of ``multiprocessing``."""
+        leader = str(self.leader)
+        found = []
+        for pid in self._pids():
+            state, parent = (*_stat(pid), "", "")[:2]
+            if parent == leader and state not in "ZX" and b"_tracker" not in _command_line(pid):
+                found.append(pid)
+        return found
+
+    def proportional_memory(self) -> dict[int, int]:
+        """For each of its processes the bytes that are its own, and its share of those that
+        several have."""
+        return {pid: _proportional_set(pid) for pid in self._pids()}
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
@@ -78,13 +102,33 @@ def _peak(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
+def _command_line(pid: int) -> bytes:
+    try:
+        return (_PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def _proportional_set(pid: int) -> int:
+    try:
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text("ascii").splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    # Pss:        1234 kB
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
 @contextlib.contextmanager
 def started(
-    command: Sequence[str], port: int, core: int, variables: Mapping[str, str], directory: Path
+    command: Sequence[str],
+    address: Address,
+    cores: Collection[int],
+    variables: Mapping[str, str],
+    directory: Path,
 ) -> Iterator[Running]:
-    """Run ``command`` on ``core`` in ``directory`` until the block is left."""
+    """Run ``command`` on ``cores`` in ``directory`` until the block is left."""
     log = directory / "output.log"
-    with log.open("wb") as output, on_core(core):
+    with log.open("wb") as output, on_cores(cores):
         try:
             process = subprocess.Popen(
                 command,
@@ -97,7 +141,7 @@ def started(
             )
         except OSError as error:
             raise StartError(str(error)) from error
-    running = Running(process, port, log)
+    running = Running(process, address, log)
     try:
         _wait_until_it_listens(process, running)
         yield running
@@ -111,7 +155,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], running: Running) -
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            socket.create_connection(("127.0.0.1", running.port), timeout=5).close()
+            connect(running.address, timeout=5).close()
         except OSError:
             pass
         else:
@@ -125,11 +169,24 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], running: Running) -
         raise StartError(f"it ended with status {status}: {running.last_words()}")
 
 
+def connect(address: Address, timeout: float) -> socket.socket:
+    if isinstance(address, int):
+        return socket.create_connection(("127.0.0.1", address), timeout=timeout)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
 @contextlib.contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """This process, and what it starts, on one core."""
+def on_cores(cores: Collection[int]) -> Iterator[None]:
+    """This process, and what it starts, on these cores only."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

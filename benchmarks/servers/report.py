@@ -152,11 +152,17 @@ def format_remarks(rows: Sequence[Row], environment: Environment, outcome: Outco
 
 def describe_machine(environment: Environment, outcome: Outcome) -> dict[str, Any]:
     return {
+        **describe_system(environment),
+        "server_core": outcome.cores.server,
+        "load_core": outcome.cores.load,
+    }
+
+
+def describe_system(environment: Environment) -> dict[str, Any]:
+    return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "server_core": outcome.cores.server,
-        "load_core": outcome.cores.load,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "load_average": os.getloadavg(),
         "python": environment.python_version,

@@ -14,6 +14,7 @@ class Workload:
     application: str = "hello"  # in applications.py
     requests: str = "minimal"  # in load.lua
     connections: int = 32
+    path: str = "/"  # unless the requests have paths of their own
     # One request and its answer, to see whether a server can do it at all.
     method: str = "GET"
     content: bytes = b""

@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 
 SUITES = (
     *("suite_sites.py", "suite_clients.py", "suite_webdav.py"),
-    *("suite_check.py", "suite_checking.py", "suite_validate.py"),
+    *("suite_check.py", "suite_checking.py", "suite_validate.py", "suite_deploy.py"),
 )
 
 FRAMEWORKS = ("bottle>=0.13", "Django>=5.2", "falcon>=4", "Flask>=3", "pyramid>=2")
@@ -39,6 +39,7 @@ CLIENTS = ("httpx>=0.28", "urllib3>=2")
 WEBDAV = ("cheroot>=10", "lxml>=5", "WsgiDAV>=4.3")
 CHECKED = ("pytest-xdist>=3.6", "WebTest>=3", "whitenoise>=6")
 VALIDATED = ("gevent>=25", "tornado>=6.5")
+DEPLOYED = ("kubernetes-validate>=1.30",)
 
 # For the suites, and Quaich's extra `cli`; pyramid 2 imports pkg_resources.
 TOOLS = ("click>=8.1", "pytest>=8", "pytest-timeout>=2.3", "setuptools<81")
@@ -65,7 +66,7 @@ def main() -> int:
     try:
         wheel = build_wheel(work)
         python = make_environment(
-            (*FRAMEWORKS, *CLIENTS, *WEBDAV, *CHECKED, *VALIDATED, *TOOLS), work / "venv"
+            (*FRAMEWORKS, *CLIENTS, *WEBDAV, *CHECKED, *VALIDATED, *DEPLOYED, *TOOLS), work / "venv"
         )
         pip("install", "--quiet", "--no-deps", "--force-reinstall", str(wheel), python=python)
     except PreparationError as error:
