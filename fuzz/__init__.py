@@ -17,3 +17,4 @@ if "--random" not in sys.argv and find_spec("atheris") is not None:
     atheris = import_module("atheris")
     with atheris.instrument_imports(include=["quaich"], enable_loader_override=False):
         import_module("quaich.protocol.http1")
+        import_module("quaich.protocol.proxy")

@@ -118,9 +118,12 @@ def test_readme_shows_commands_that_serve(
     (tmp_path / "shop.py").write_text(shop)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(
-        serving, "serve_until", lambda stopping, app, settings: served.append(settings)
-    )
+
+    def serve_loaded(load: Any, settings: Any, reread: Any) -> None:
+        load()
+        served.append(settings)
+
+    monkeypatch.setattr(serving, "serve_loaded", serve_loaded)
     monkeypatch.setattr(
         quaich, "serve", lambda app, **keywords: served.append(settings(**keywords)), raising=False
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quaich import Server
-from server.wire import PATIENCE, Client
+from server.wire import LOCALHOST, PATIENCE, Client, TlsClient
 
 Serve = Callable[..., Server]
 Connect = Callable[..., Client]
@@ -23,9 +23,31 @@ def _threads() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if each.name.startswith("quaich-")]
 
 
-@pytest.fixture(params=POLLERS)
+OVER_TLS = {
+    "test_content",
+    "test_expect",
+    "test_files",
+    "test_framing",
+    "test_input",
+    "test_persistence",
+    "test_pipelining",
+    "test_streaming",
+}
+"""Tests of what TLS does in its own way: they are done over it once more."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    has_its_own = any(
+        mark.args[0] == "poller" for mark in metafunc.definition.iter_markers("parametrize")
+    )
+    if "poller" in metafunc.fixturenames and not has_its_own:
+        has_tls = metafunc.module.__name__.rpartition(".")[2] in OVER_TLS
+        metafunc.parametrize("poller", [*POLLERS, "tls"] if has_tls else POLLERS, indirect=True)
+
+
+@pytest.fixture
 def poller(request: pytest.FixtureRequest) -> str:
-    """What the servers of the test wait with."""
+    """What the servers of the test wait with; ``tls`` is TLS with any."""
     name: str = request.param
     return name
 
@@ -73,7 +95,11 @@ def serve(request: pytest.FixtureRequest, poller: str, error_log: _Log) -> Itera
     with ExitStack() as stack:
 
         def start(app: Any, **settings: Any) -> Server:
-            server = Server(app, bind="127.0.0.1:0", poller=poller, **settings)
+            if poller == "tls":
+                settings = {"certfile": LOCALHOST, **settings}
+            else:
+                settings = {"poller": poller, **settings}
+            server = Server(app, bind="127.0.0.1:0", **settings)
             # Nothing is under way when a test is over, or what is can be cut off.
             stack.callback(server.close, 0.0)
             server.start()
@@ -95,6 +121,7 @@ def connect() -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def to(server: Server, **options: Any) -> Client:
-            return stack.enter_context(Client(("127.0.0.1", server.port), **options))
+            kind = Client if server.scheme == "http" else TlsClient
+            return stack.enter_context(kind(("127.0.0.1", server.port), **options))
 
         yield to

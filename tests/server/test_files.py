@@ -22,12 +22,13 @@ CONTENT = bytes(range(256)) * 1000
 
 
 class Sendfile:
-    """What os.sendfile was asked for."""
+    """What os.sendfile has sent; over TLS, where it cannot be used, what the server has read."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self.fails: OSError | None = None
         self._send = os.sendfile
+        self._read = os.pread
 
     def __call__(self, out: int, source: int, offset: int, count: int) -> int:
         if self.fails is not None:
@@ -36,13 +37,20 @@ class Sendfile:
         self.bytes += sent
         return sent
 
+    def pread(self, fd: int, count: int, offset: int) -> bytes:
+        data = self._read(fd, count, offset)
+        self.bytes += len(data)
+        return data
+
 
 @pytest.fixture
-def sendfile(monkeypatch: pytest.MonkeyPatch) -> Sendfile:
+def sendfile(monkeypatch: pytest.MonkeyPatch, poller: str) -> Sendfile:
     if not hasattr(os, "sendfile"):
         pytest.skip("this platform has no sendfile()")
     spy = Sendfile()
     monkeypatch.setattr(os, "sendfile", spy)
+    if poller == "tls":
+        monkeypatch.setattr(os, "pread", spy.pread)
     return spy
 
 

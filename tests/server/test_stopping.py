@@ -1,5 +1,6 @@
 """The end of a server: nothing new is accepted, what is under way is finished, nothing is left."""
 
+import contextlib
 import gc
 import os
 import socket
@@ -133,6 +134,66 @@ def test_an_error_inside_the_context_ends_the_server_too(poller: str) -> None:
     ):
         raise KeyError
     assert refuses(server.port)
+
+
+def test_who_waits_to_be_accepted_is_answered(poller: str) -> None:
+    """The system would reset those that wait at a listener when it is closed."""
+    server = Server(hello, bind="127.0.0.1:0", poller=poller)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(("127.0.0.1", server.port))) for _ in range(100)]
+        for client in clients:
+            client.send(get())
+        server.stop()
+        server.start()
+        for client in clients:
+            response = client.response()
+            assert response.content == b"hello"
+            assert not response.persists
+            assert client.ending() is Ending.CLEAN
+        assert server.wait_until_stopped(10)
+        assert server.close() == 0
+
+
+@pytest.mark.rule("H106")
+@pytest.mark.parametrize("is_new", [False, True])
+def test_who_has_not_been_idle_for_long_may_still_ask(
+    serve: Serve, connect: Connect, is_new: bool
+) -> None:
+    server = serve(hello)
+    client = connect(server)
+    if not is_new:
+        assert client.exchange(get()).persists
+    server.stop(idle=60)
+    wait_until(lambda: refuses(server.port), "the listener to be closed")
+    assert client.is_open()
+    response = client.exchange(get())
+    assert response.content == b"hello"
+    assert not response.persists
+    assert client.ending() is Ending.CLEAN
+    assert server.wait_until_stopped(10)
+
+
+def test_who_has_been_idle_for_long_enough_sees_an_end(serve: Serve, connect: Connect) -> None:
+    """And no reset, for what it sends before it sees that."""
+    server = serve(hello)
+    client = connect(server)
+    client.exchange(get())
+    server.stop(idle=0.1)
+    assert client.ending() is Ending.CLEAN
+    client.send(get())
+    assert server.wait_until_stopped(10)
+    assert server.close() == 0
+
+
+def test_a_second_stop_may_be_in_more_of_a_hurry(serve: Serve, connect: Connect) -> None:
+    server = serve(hello)
+    client = connect(server)
+    client.exchange(get())
+    server.stop(idle=3600)
+    wait_until(lambda: refuses(server.port), "the listener to be closed")
+    server.stop()
+    assert client.ending() is Ending.CLEAN
+    assert server.wait_until_stopped(10)
 
 
 # --- Something under way ----------------------------------------------------------------------

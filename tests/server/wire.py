@@ -5,11 +5,13 @@ Every operation of :class:`Client` has :data:`PATIENCE` seconds and no more.
 
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
@@ -17,6 +19,9 @@ from typing import Any, Literal, NamedTuple
 PATIENCE = 10.0  # seconds
 
 HOST = b"Host: example.test\r\n"
+
+# For localhost, 127.0.0.1 and ::1, signed by itself, valid for a hundred years. Nothing's secret.
+LOCALHOST = Path(__file__).parent.parent / "data" / "localhost.pem"
 
 
 def get(target: str = "/", *fields: str, method: str = "GET", version: str = "HTTP/1.1") -> bytes:
@@ -107,9 +112,13 @@ class Client:
             self.socket.close()
             raise
         self.name: tuple[str, int] = self.socket.getsockname()
+        self.secure()
         self.held = bytearray()  # what has come and was not asked for
         self.segments = 0  # receive operations that gave something
         self._ending: Ending | None = None
+
+    def secure(self) -> None:
+        """What is to be done before the first byte: nothing."""
 
     # --- Sending ----------------------------------------------------------------------------
 
@@ -282,6 +291,89 @@ class Client:
     ) -> None:
         with suppress(OSError):
             self.close()
+
+
+class TlsClient(Client):
+    """The same with TLS. An end that TLS does not know of is no clean one: to a client it is as
+    a reset."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        receive_buffer: int | None = None,
+        context: ssl.SSLContext | None = None,
+        host: str = "localhost",
+    ) -> None:
+        self._lock = threading.Lock()
+        self.context = context or ssl.create_default_context(cafile=LOCALHOST)
+        self.host = host
+        super().__init__(address, receive_buffer)
+
+    @property
+    def tls(self) -> ssl.SSLSocket:
+        assert isinstance(self.socket, ssl.SSLSocket)
+        return self.socket
+
+    def secure(self) -> None:
+        plain = self.socket
+        try:
+            self.socket = self.context.wrap_socket(
+                plain, server_hostname=self.host, suppress_ragged_eofs=False
+            )
+            self.socket.settimeout(0)
+        finally:
+            plain.close()  # it is empty by now, or nobody has it any more
+
+    def send_raw(self, data: bytes) -> None:
+        """Bytes of TCP, past the encryption."""
+        socket.socket.send(self.socket, data)
+
+    def half_close(self) -> None:
+        # Its own shutdown() would end the encryption of what still comes.
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)
+
+    # One thread may send while another reads, as without TLS; but OpenSSL is in one thread at a
+    # time. So nobody waits inside it.
+
+    def send(self, data: bytes) -> None:
+        view = memoryview(data)
+        deadline = monotonic() + PATIENCE
+        while view:
+            try:
+                with self._lock:
+                    view = view[self.socket.send(view[:65536]) :]
+                deadline = monotonic() + PATIENCE
+            except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                self._wait([], [self.socket], deadline)
+
+    def _more(self, deadline: float) -> bool:
+        while self._ending is None:
+            try:
+                with self._lock:
+                    data = self.socket.recv(65536)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._wait([self.socket], [], deadline)
+            except OSError:
+                self._ending = Ending.RESET
+            else:
+                if data:
+                    self.segments += 1
+                    self.held += data
+                    return True
+                self._ending = Ending.CLEAN
+        return False
+
+    def _wait(self, reading: list[Any], writing: list[Any], deadline: float) -> None:
+        ready = select.select(reading, writing, [], max(0.0, deadline - monotonic()))
+        if not any(ready):
+            raise TimeoutError("timed out")
+
+    def is_open(self) -> bool:
+        try:
+            self._more(monotonic())
+        except TimeoutError:
+            return not self.held
+        return False
 
 
 class Gate:

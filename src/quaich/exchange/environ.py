@@ -69,7 +69,13 @@ class ErrorStream:
 
 
 def listener_environ(
-    *, name: str, port: str, software: str, multithread: bool, multiprocess: bool = False
+    *,
+    name: str,
+    port: str,
+    software: str,
+    multithread: bool,
+    multiprocess: bool = False,
+    scheme: str = "http",
 ) -> WSGIEnvironment:
     """What is the same for all requests that come in by one listener.
 
@@ -91,7 +97,7 @@ def listener_environ(
         "REMOTE_ADDR": "",
         "REMOTE_PORT": "",
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
+        "wsgi.url_scheme": scheme,
         "wsgi.input": EmptyInput(),
         "wsgi.errors": ErrorStream(),
         "wsgi.multithread": multithread,

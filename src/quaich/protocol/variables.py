@@ -21,6 +21,19 @@ OWN_VARIABLE: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 NEVER: Final = frozenset({"PROXY"})
 
 
+# Never under another name: a proxy replaces or drops what clients send under the real one, and who
+# believes the proxy would believe a client that writes X_Forwarded_For.
+BY_PROXIES: Final = frozenset(
+    {
+        "X_FORWARDED_FOR",
+        "X_FORWARDED_HOST",
+        "X_FORWARDED_PORT",
+        "X_FORWARDED_PREFIX",
+        "X_FORWARDED_PROTO",
+    }
+)
+
+
 def variable_name(field_name: str) -> str:
     """``"X-Forwarded-For"`` → ``"X_FORWARDED_FOR"``, without the ``HTTP_``."""
     return field_name.replace("-", "_").upper()
@@ -53,9 +66,9 @@ def add_fields(
     drops.
     """
     for name, value in fields:
-        if "_" in name and header_map != "dangerous":
-            continue
         variable = variable_name(name)
+        if "_" in name and (header_map != "dangerous" or variable in BY_PROXIES):
+            continue
         if variable in OWN_VARIABLE or variable in NEVER:
             continue
         key = "HTTP_" + variable

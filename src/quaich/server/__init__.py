@@ -5,6 +5,9 @@
 ``running``         a server as a process: logs, signals
 ``listening``       listening sockets
 ``accepting``       new connections, and no room for more
+``opening``         what comes before the first request: PROXY protocol, TLS handshake
+``tls``             the bytes of a connection with TLS
+``certificates``    loading them, choosing by host, noticing new ones
 ``poller``          waiting for sockets
 ``loop``            the leader's work: bytes in, requests answered, bytes out
 ``crew``            the threads: who leads, who watches, who answers

@@ -4,18 +4,28 @@ import errno
 import socket
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.connection import Connection
+from quaich.server.connection import Connection, State
+from quaich.server.opening import Preface
 from quaich.server.poller import Poller
 from quaich.server.registry import Connections
 from quaich.types import WSGIEnvironment
+
+if TYPE_CHECKING:  # a server without TLS is not to load OpenSSL
+    from quaich.server.certificates import Certificates
 
 logger = SafeLogger("quaich.error")
 
 _AT_ONCE: Final = 64
 """Connections accepted before those that are there get their turn again."""
+
+_AT_ONCE_SHARED: Final = 8
+"""The same where other processes accept from the same listeners: they are to get some."""
+
+_AT_THE_END: Final = 4096
+"""Connections that are still accepted when no more are to come: those that waited already."""
 
 _PAUSE: Final = 0.5
 """Seconds for which nothing is accepted where there is no room at all."""
@@ -25,12 +35,34 @@ _FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOME
 
 
 class Listener:
-    """A listening socket, and what the environ of its requests has in common."""
+    """A listening socket, what the environ of its requests has in common, and what comes before
+    the first request of a connection: a header of the PROXY protocol, a TLS handshake, both, or
+    nothing."""
 
-    def __init__(self, listening: socket.socket, environ: WSGIEnvironment) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        environ: WSGIEnvironment,
+        certificates: "Certificates | None" = None,
+        preface: Preface | None = None,
+    ) -> None:
         self.socket = listening
         self.fd = listening.fileno()
         self.environ = environ
+        self.certificates = certificates
+        self.preface = preface
+        self._kind = Connection if certificates is None else certificates.connection
+
+    def connection(self, accepted: socket.socket, peer: Any, owner: Any) -> Connection | None:
+        """The connection of a socket; None if it is refused."""
+        preface = self.preface
+        if preface is not None and not preface.admits(peer):
+            logger.debug("%s may not connect: proxy_allow_from does not name it", peer[0])
+            return None
+        connection = self._kind(accepted, peer, owner, self)
+        if preface is not None:
+            connection.state = State.PREFACE
+        return connection
 
 
 class Acceptor:
@@ -43,21 +75,35 @@ class Acceptor:
         poller: Poller,
         most: int,
         on_room: Callable[[], None],
+        *,
+        is_shared: bool = False,
     ) -> None:
-        """``on_room`` is called when a pause is over early; :meth:`maybe_resume` is due then."""
+        """``on_room`` is called when a pause is over early; :meth:`maybe_resume` is due then.
+        ``is_shared``: other processes accept from the same listeners."""
         self.listeners = {listener.fd: listener for listener in listeners}
         self._connections = connections
         self._poller = poller
         self._most = most
         self._on_room = on_room
         self._paused_until = 0.0
+        self._is_shared = is_shared
+        self._at_once = _AT_ONCE_SHARED if is_shared else _AT_ONCE
         for fd in self.listeners:
             poller.add_listener(fd)
 
     def accept(self, listener: Listener, owner: Any, deadline: float) -> None:
         """Accept those that wait; ``deadline`` is when they must have begun a request."""
+        before = len(self._connections)
+        self._accept(listener, owner, deadline, self._at_once)
+        if self._is_shared and len(self._connections) > before and not self._paused_until:
+            # The kernel wakes the first that waits in a queue which never turns; whoever has got
+            # a connection goes to its end, or one process would get them all.
+            self._poller.remove(listener.fd)
+            self._poller.add_listener(listener.fd)
+
+    def _accept(self, listener: Listener, owner: Any, deadline: float, most: int) -> None:
         has_made_room = False
-        for number in range(_AT_ONCE):
+        for number in range(most):
             if len(self._connections) >= self._most:
                 if number:
                     return  # if somebody else waits, that will be reported
@@ -84,10 +130,12 @@ class Acceptor:
                 accepted.setblocking(False)
                 if accepted.family != socket.AF_UNIX and not _INHERITS_NODELAY:
                     accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection = listener.connection(accepted, peer, owner)
             except OSError:
+                connection = None
+            if connection is None:
                 accepted.close()
                 continue
-            connection = Connection(accepted, peer, owner, listener)
             connection.deadline = deadline
             self._connections.add(connection)
 
@@ -118,8 +166,26 @@ class Acceptor:
             for fd in self.listeners:
                 self._poller.add_listener(fd)
 
-    def close(self) -> None:
-        """Accept no more."""
+    def look_again(self, owner: Any, deadline: float) -> None:
+        """Accept those that wait, also those for which another process was woken that has died
+        since: nobody is told of them again."""
+        if not self._paused_until:
+            for listener in list(self.listeners.values()):
+                self.accept(listener, owner, deadline)
+
+    def close(self, owner: Any, deadline: float) -> None:
+        """Accept those that wait already, and then no more.
+
+        Where the listener is this process's alone, the system would reset those. Where it is
+        shared, this process may have been woken for one, and then nobody else is.
+        """
+        for listener in list(self.listeners.values()):
+            self._poller.remove(listener.fd)  # first: who comes later, wakes others
+            self._accept(listener, owner, deadline, _AT_THE_END)
+        self.drop()
+
+    def drop(self) -> None:
+        """Accept no more, not even those that wait."""
         for listener in self.listeners.values():
             self._poller.remove(listener.fd)
             listener.socket.close()

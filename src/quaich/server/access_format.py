@@ -164,7 +164,7 @@ def _second(time: float) -> tuple[int, str, str]:
 _query = _variable("QUERY_STRING")
 
 _ATOMS: Final[dict[str, _Getter]] = {
-    "h": attrgetter("remote_addr"),
+    "h": lambda entry: entry.remote_addr or None,  # nobody has one on a Unix socket
     "l": lambda entry: "-",
     "u": attrgetter("user"),
     "t": lambda entry: _second(entry.time)[1],

@@ -43,7 +43,8 @@ _PATIENCE_MIN: Final = 0.00012  # seconds; waking a watcher more often costs mor
 
 _PERSISTS: Final = End.PERSISTS
 
-Job = tuple[Connection, Request, WSGIEnvironment]
+Job = tuple[Connection, Request, WSGIEnvironment, float]
+"""The last is when its bytes were there, as :attr:`Calling.polled`."""
 
 
 class Calling:
@@ -59,8 +60,10 @@ class Calling:
         recorder: Recorder,
         returned: deque[Connection],
         keeps_alive: bool,
+        call: type[Call] = Call,
     ) -> None:
         self._application = application
+        self._call = call
         self._crew = crew
         self._ending = ending
         self._connections = connections
@@ -75,6 +78,8 @@ class Calling:
         self.stopping = False
         self.mark = 0.0
         """The leader's: when the present event began, or the request before it ended."""
+        self.polled = 0.0
+        """The leader's: when it last got events; what they tell of was there by then."""
 
     def dispatch(
         self, connection: Connection, request: Request, environ: WSGIEnvironment, me: Member
@@ -93,14 +98,14 @@ class Calling:
             if share is not None and share > _HAND_OVER:
                 self._ending.unhold(connection)
                 if self._crew.step_down(me):
-                    self.do(me, (connection, request, environ))
+                    self.do(me, (connection, request, environ, self.polled))
                     return False
-        started = self.mark
+        started, polled = self.mark, self.polled
         me.calls += 1
         me.tenure.append(None)  # from here on, this thread may be deposed
         if self._crew.watcher is None:
             self._crew.be_watched()
-        call = me.call = Call(request, connection, request.persists and self.keeps_alive)
+        call = me.call = self._call(request, connection, request.persists and self.keeps_alive)
         timed = None if share is None else Timed(self._application)
         call.run(timed or self._application, environ, connection.stream)
         try:
@@ -109,13 +114,13 @@ class Calling:
             me.leads = False
             seconds = monotonic() - started
             self._learn(me, connection, request, _own(timed, seconds))
-            self._finish(connection, call, environ, seconds)
+            self._finish(connection, call, environ, seconds, started - polled)
             return False
         self.mark = now = monotonic()
         if share is not None or now - started > SLOW:
             self._learn(me, connection, request, now - started)
         if self._recorder.is_on:
-            self._recorder.answered(connection, call, environ, now - started)
+            self._recorder.answered(connection, call, environ, now - started, started - polled)
         if call.end is _PERSISTS and connection.content is None and connection.stream is None:
             if connection.outbox is None:
                 return True
@@ -132,25 +137,28 @@ class Calling:
         """Leave the request to a thread that has a slot; False if this one has, by now."""
         self._ending.unhold(connection)
         connection.busy = True
-        if self._crew.enqueue(me, (connection, request, environ)):
+        if self._crew.enqueue(me, (connection, request, environ, self.polled)):
             return True
         connection.busy = False
         return False
 
     def do(self, me: Member, job: Job) -> None:
         """Answer a request on a thread that does not lead."""
-        connection, request, environ = job
-        started = monotonic()
-        call = Call(request, connection, request.persists and self.keeps_alive)
+        connection, request, environ, polled = job
+        started = me.since = monotonic()
+        me.current = connection
+        me.calls += 1
+        call = me.call = self._call(request, connection, request.persists and self.keeps_alive)
         timed = Timed(self._application)
         try:
             call.run(timed, environ, connection.stream)
             seconds = monotonic() - started
             self._learn(me, connection, request, _own(timed, seconds))
-            self._finish(connection, call, environ, seconds)
+            self._finish(connection, call, environ, seconds, started - polled)
         except Exception as error:
             logger.error("%s: the server failed", connection, exc_info=error)
             self._connections.close(connection)
+        me.call = None
 
     def _learn(self, me: Member, connection: Connection, request: Request, seconds: float) -> None:
         """Learn how long a request took."""
@@ -169,12 +177,17 @@ class Calling:
         return min(max(_PATIENCE_MIN, _UNUSUAL * self._usual), SLOW)
 
     def _finish(
-        self, connection: Connection, call: Call, environ: WSGIEnvironment, seconds: float
+        self,
+        connection: Connection,
+        call: Call,
+        environ: WSGIEnvironment,
+        seconds: float,
+        queued: float,
     ) -> None:
         """What follows a call on a thread that does not lead: the leader gets the connection
         back."""
         if self._recorder.is_on:
-            self._recorder.answered(connection, call, environ, seconds)
+            self._recorder.answered(connection, call, environ, seconds, queued)
         self._ending.unhold(connection)
         self._ending.settle(connection, call)
         with self._crew.mutex:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from quaich.exchange.call import PeerGone
+from quaich.exchange.forwarded import Rewriter
 from quaich.protocol.body import LAST_CHUNK
 from quaich.protocol.errors import BodyError
 from quaich.protocol.http1 import Repetition
@@ -32,12 +33,23 @@ _JOIN_MAX: Final = 32 * 1024
 class State(Enum):
     """What a connection that the leader owns waits for."""
 
+    PREFACE = "a header of the PROXY protocol, or the rest of it"
+    HANDSHAKE = "the rest of the TLS handshake"
     HEAD = "a request, or the rest of its head"
     CONTENT = "the rest of a request's content"
     FLUSHING = "the peer, to take what is left of a response"
     DRAINING = "the rest of content that the application has not read"
     LINGERING = "the peer's end, so that closing does not lose the response (H110)"
     CLOSED = "nothing"
+
+
+class NotTls(ValueError):
+    """The peer of a TLS connection has begun with something else, most likely with HTTP:
+    ``data``."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__("this is not TLS")
+        self.data = data
 
 
 class Connection:
@@ -66,6 +78,7 @@ class Connection:
         "receive",
         "repetition",
         "request",
+        "rewrite",
         "socket",
         "start",
         "state",
@@ -78,14 +91,15 @@ class Connection:
         # For the connection's life.
         self.socket = connection
         self.fd = connection.fileno()
-        self.peer = peer
+        self.peer = peer  # as accept() gives it, or a PROXY header
         self.owner = owner
         self.listener = listener
-        self.receive = connection.recv
+        self.receive: Callable[[int], bytes] = connection.recv
         self._send = connection.send
         self.origin_fields: Callable[[bool, bool], str] = owner.origin_fields
         self.base: WSGIEnvironment | None = None  # made with the first request
         self.repetition: Repetition | None = None  # with the same
+        self.rewrite: Rewriter | None = None  # with the same; what proxies say of the client
         # What it is doing. Under the mutex of the crew: busy, and pending while busy.
         self.state = State.HEAD
         self.busy = False
@@ -98,7 +112,9 @@ class Connection:
         self.holding = False  # responses are gathered in the outbox for one send
         self.gone = False  # the peer takes no more
         self.is_closing = False  # the server is stopping: this response is the last
-        self.mark = 0  # FLUSHING: bytes taken when the deadline was set; DRAINING: bytes left
+        # FLUSHING: bytes taken when the deadline was set; DRAINING: bytes left; HANDSHAKE: whether
+        # it has begun; HEAD: -1 if it is about to be closed.
+        self.mark = 0
         # Of the present request.
         self.request: Any = None  # Request
         self.target = ""  # as sent
@@ -147,7 +163,7 @@ class Connection:
                 raise PeerGone(str(error)) from error
             if sent == len(data):
                 return
-            self.outbox = Outbox(self.socket)
+            self.outbox = self.make_outbox()
             self.outbox.put(memoryview(data)[sent:])
         else:
             outbox = self.outbox
@@ -167,7 +183,7 @@ class Connection:
         follow each other quickly go out together: the watcher sends them if the application
         takes its time over the next (S82)."""
         if self.outbox is None and self.owner.is_watched(self):
-            self.outbox = Outbox(self.socket)
+            self.outbox = self.make_outbox()
             self.holding = True
             # If the watcher has come between these lines, it has found nothing to send.
             if not self.owner.is_watched(self):
@@ -189,8 +205,8 @@ class Connection:
         return self.socket.sendmsg([data, block])
 
     def send_file(self, file: Any, offset: int, size: int) -> None:
-        """Let the system send a file's bytes (sendfile)."""
-        outbox = self.outbox or Outbox(self.socket)
+        """Let the system send a file's bytes (sendfile), where it can."""
+        outbox = self.outbox or self.make_outbox()
         try:
             outbox.put_file(file.fileno(), offset, size)
         except OSError:  # there is no descriptor left
@@ -208,6 +224,26 @@ class Connection:
                 raise OSError("the file became shorter while it was sent")
             size -= len(block)
             self.send(block)
+
+    def answer_for(self, response: bytes) -> None:
+        """The last response, by another thread than that which has this connection: it has no
+        right to send any more. Never waits."""
+        self.stop_holding()
+        outbox = self.outbox = self.outbox or self.make_outbox()
+        outbox.put(response)
+        outbox.part()
+        try:
+            if outbox.flush():
+                self.socket.shutdown(socket.SHUT_WR)
+            else:
+                self._ask_for_room()
+        except OSError:
+            pass  # it has gone
+        self.gone = True
+
+    def make_outbox(self) -> Outbox:
+        """An outbox for what cannot be sent now."""
+        return Outbox(self.socket)
 
     def flush(self) -> bool:
         """Send of the outbox what the peer takes; whether that was all."""
@@ -244,6 +280,29 @@ class Connection:
             self.gone = True
             raise
 
+    # --- Its beginning and its end, which are other ones with TLS -------------------------------
+
+    def is_idle(self) -> bool:
+        """Whether nothing has come for the next request; of one that the leader owns."""
+        if self.state is State.HEAD:
+            return not self.buffer
+        # Of a handshake that has begun, a request is likely to follow.
+        is_new = self.state is State.PREFACE or self.state is State.HANDSHAKE
+        return is_new and not self.buffer and self.mark <= 0
+
+    def begin(self, data: bytes) -> None:
+        """A PROXY header has been read, and ``data`` behind it."""
+        self.state = State.HEAD
+        self.buffer = data
+
+    def cut_off(self) -> None:
+        """The response is not whole, and no farewell is to let it look so."""
+
+    def farewell(self) -> bool:
+        """Tell the peer that nothing more comes; whether that has gone out. If not, it is in the
+        outbox. More calls do nothing."""
+        return True
+
     def first_environ(self) -> WSGIEnvironment:
         """The variables that all requests of this connection have in common."""
         base: WSGIEnvironment = self.listener.environ.copy()
@@ -255,6 +314,7 @@ class Connection:
         base["quaich.client_disconnected"] = self.is_disconnected
         self.base = base
         self.repetition = Repetition(base)
+        self.rewrite = self.owner.forwarding.rewriter(peer)
         return base
 
     # --- Receiving, for the thread that answers -----------------------------------------------

@@ -107,6 +107,11 @@ class ContentInput(Input):
         if limit and decoder.wanted > limit:
             raise too_large(limit)
 
+    @property
+    def received(self) -> int:
+        """Bytes of content that have come."""
+        return self._size
+
     def _more(self) -> bytes:
         data = super()._more()
         self._size += len(data)

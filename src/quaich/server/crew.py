@@ -59,6 +59,7 @@ class Member:
         "job",
         "leads",
         "preemptions",
+        "since",
         "tenure",
         "thread",
         "wake",
@@ -75,8 +76,9 @@ class Member:
         self.has_slot = False
         self.job: Any = None
         self.preemptions = 0
+        self.calls = 0  # begun; the leader's are read by the watcher
+        self.since = 0.0  # when the call began that it is in, if it does not lead; else 0
         # While it leads:
-        self.calls = 0  # calls begun; read by the watcher
         self.call: Any = None  # the last one that began
         self.current: Any = None  # the connection that it calls for; read once it is deposed
         self.tenure: list[None] = []  # the token, while the leader is inside a call
@@ -175,6 +177,7 @@ class Crew:
             if successor is None:
                 return False
             me.leads = False
+            me.since = self._work.mark
             if me.tenure:
                 me.tenure.pop()
             self._work.overtaken(me.current)
@@ -259,6 +262,7 @@ class Crew:
 
     def _next_duty(self, me: Member) -> None:
         """Take a request from the queue, or wait to be needed."""
+        me.since = 0.0
         with self.mutex:
             if self.ended or self.watcher is me or me.leads:
                 return  # it has been given one already
@@ -332,8 +336,37 @@ class Crew:
                 leader.tenure.pop()
             except IndexError:
                 return  # it came back in this moment
+            leader.since = self._work.mark
             self._work.overtaken(leader.current)
             self._succeed(me)
+
+    # --- For whoever looks at it ----------------------------------------------------------------
+
+    @property
+    def calls(self) -> int:
+        """Calls that have begun so far."""
+        return sum(member.calls for member in [*self.members])
+
+    @property
+    def slots(self) -> int:
+        """Most calls at once."""
+        return self._slots
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._queue)
+
+    def in_flight(self) -> list[tuple[Any, float]]:
+        """The connections for which a thread is inside a call, and when that began (monotonic);
+        of about the same moment. Takes no lock, and costs a call nothing."""
+        found = []
+        for member in [*self.members]:
+            # The call of a leader is its present event; any other's, the watcher or it noted.
+            since = self._work.mark if member.tenure else member.since
+            if since:
+                found.append((member.current, since))
+        return found
 
     def finish(self) -> None:
         """Let every thread end as soon as it is not inside a call."""

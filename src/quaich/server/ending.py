@@ -21,7 +21,6 @@ from quaich.protocol.errors import ProtocolError
 from quaich.server import refusal
 from quaich.server.clock import Clock
 from quaich.server.connection import CONTINUE, RECEIVE_MAX, Connection, State
-from quaich.server.outbox import Outbox
 from quaich.server.poller import READ, Poller
 from quaich.server.recording import Recorder
 from quaich.server.registry import Connections
@@ -67,6 +66,8 @@ class Ending:
             connection.buffer, connection.start = unread.decoder.excess, 0
             unread = None
         end = call.end
+        if end is End.ABORTED:
+            connection.cut_off()
         linger = unread is not None or bool(connection.buffer)
         if end is End.REFUSED:
             self._apologise(connection, call, linger)
@@ -121,7 +122,7 @@ class Ending:
     def send_continue(self, connection: Connection) -> None:
         """100 (Continue), for content that the loop gathers. Never waits."""
         connection.stop_holding()
-        connection.outbox = connection.outbox or Outbox(connection.socket)
+        connection.outbox = connection.outbox or connection.make_outbox()
         connection.outbox.put(CONTINUE)
         self.push(connection)
 
@@ -140,11 +141,31 @@ class Ending:
         connection.state = State.FLUSHING
         self.flush(connection)
 
+    def reply(self, connection: Connection, response: bytes, *, persists: bool) -> bool:
+        """Send a whole response of the server's own, behind those that are still to be sent;
+        whether the next request may be read. Never waits."""
+        connection.stop_holding()
+        # Not send(), which may make its caller wait for the client.
+        connection.outbox = connection.outbox or connection.make_outbox()
+        connection.outbox.put(response)
+        if persists:
+            connection.then = State.HEAD
+        else:
+            connection.then = State.LINGERING if connection.buffer else State.CLOSED
+        connection.state = State.FLUSHING
+        self.flush(connection)
+        return connection.state is State.HEAD
+
     def end(self, connection: Connection, linger: bool) -> None:
         """Close a connection whose last response has been sent; with ``linger``, once the
         client has had a chance to read it (H110)."""
         # Closing over bytes that nobody has read is a reset.
         linger = linger or connection.has_unread()
+        if not connection.farewell():
+            connection.then = State.LINGERING if linger else State.CLOSED
+            connection.state = State.FLUSHING
+            self.flush(connection)
+            return
         if linger:
             try:
                 connection.socket.shutdown(socket.SHUT_WR)
@@ -157,6 +178,11 @@ class Ending:
         connection.buffer = b""
         connection.deadline = monotonic() + LINGER
         connection.pending = True
+
+    def leave(self, connection: Connection) -> None:
+        """Close a connection that waits for nothing but another request."""
+        connection.farewell()
+        self._connections.close(connection)
 
     def refuse(self, connection: Connection, error: ProtocolError, head_only: bool) -> None:
         """Answer a request that breaks a rule; the connection ends with it (H109)."""
@@ -181,7 +207,7 @@ class Ending:
         connection.then = State.LINGERING if linger else State.CLOSED
         connection.stop_holding()
         # Not send(), which may make its caller wait for the client.
-        connection.outbox = connection.outbox or Outbox(connection.socket)
+        connection.outbox = connection.outbox or connection.make_outbox()
         connection.outbox.put(response)
         connection.state = State.FLUSHING
         self.flush(connection)

@@ -1,21 +1,40 @@
-"""Listening sockets: resolving an address, binding it, and saying why that cannot be."""
+"""Listening sockets: resolving an address, binding it, and saying why that cannot be.
 
+open_listeners      all that the settings ask for, or that systemd has opened
+  open_listener       one
+own_listeners       a worker's own, on the same addresses (SO_REUSEPORT)
+close_listeners     closed, and the paths of Unix sockets removed
+"""
+
+import contextlib
 import errno
 import ipaddress
 import os
 import socket
-from typing import Any
+import stat
+from collections.abc import Iterable, Iterator, MutableMapping
+from time import sleep
+from typing import Any, Final, NamedTuple
 
-from quaich.settings import Address
+from quaich.exchange.log import SafeLogger
+from quaich.server.activation import NotListening, adopt, take_activated
+from quaich.settings import Address, Listen, parse_address
+from quaich.settings.address import AnyAddress, Descriptor, UnixAddress
+
+logger = SafeLogger("quaich.error")
+
+_LOCK_TRIES: Final = 50
+_LOCK_PAUSE: Final = 0.02  # seconds; together as long as a start of another server may take
 
 
 class CannotListen(OSError):
     """An address cannot be listened on; its text says why, in one line."""
 
-    def __init__(self, address: Address, host: str, reason: str, number: int = 0) -> None:
-        """``host`` is the numeric address, ``number`` the errno."""
+    def __init__(self, address: object, host: str, reason: str, number: int = 0) -> None:
+        """``address``: as :func:`parse_address` gives it, or words for what it is. ``host`` is the
+        numeric address of a TCP one, ``number`` the errno."""
         super().__init__(number, f"cannot listen on {address}: {reason}")
-        self.address = address
+        self.address: Any = address
         self.host = host
 
     def __str__(self) -> str:
@@ -23,42 +42,211 @@ class CannotListen(OSError):
 
     @property
     def is_taken(self) -> bool:
-        """Somebody else has the port."""
-        return self.errno == errno.EADDRINUSE
+        """Somebody else has the TCP port."""
+        return self.errno == errno.EADDRINUSE and isinstance(self.address, Address)
 
 
-def open_listener(address: Address, backlog: int) -> socket.socket:
+class UnixListener(socket.socket):
+    """A listening Unix socket whose path this process has made."""
+
+    path: str
+    node: "Node"
+    pid: int
+
+    def remove_path(self) -> None:
+        """Remove the path, if it is still this socket's and this process has made it: by now it
+        may be another server's."""
+        if self.pid != os.getpid():
+            return
+        with contextlib.suppress(OSError):
+            if _node(self.path) == self.node:
+                os.unlink(self.path)  # noqa: PTH108
+
+
+# --- All of them -------------------------------------------------------------------------
+
+
+def open_listeners(
+    listen: Listen,
+    *,
+    environ: MutableMapping[str, str] | None = os.environ,
+    reserve: bool = False,
+    owner: tuple[int, int] | None = None,
+) -> list[socket.socket]:
+    """The sockets that the server is to listen on, non-blocking.
+
+    Sockets that systemd has opened (``LISTEN_FDS``, for this process) come instead of ``bind``, as
+    with gunicorn; ``environ=None`` is without them. ``reserve``: TCP sockets are bound and do not
+    listen, for :func:`own_listeners`. ``owner``: the user and group to which Unix sockets are
+    given. Raises :class:`CannotListen`; nothing stays open then.
+    """
+    sockets = [] if environ is None else _activated(listen, environ)
+    if sockets:
+        return sockets
+    try:
+        for text in listen.bind:
+            sockets.append(_open(parse_address(text), listen, reserve=reserve, owner=owner))
+    except BaseException:
+        close_listeners(sockets)
+        raise
+    return sockets
+
+
+def close_listeners(sockets: Iterable[socket.socket]) -> None:
+    """Close them, and remove the paths of Unix sockets that this process has made and that are
+    still theirs. Not for sockets that a new program has taken over: the path goes on."""
+    for listening in sockets:
+        # The path first: whoever finds no socket there knows more than who is refused.
+        if isinstance(listening, UnixListener):
+            listening.remove_path()
+        listening.close()
+
+
+def own_listeners(sockets: list[socket.socket], backlog: int) -> list[socket.socket]:
+    """A worker's own sockets on the addresses of ``sockets``, as :func:`open_listeners` has
+    reserved them; those that cannot be had twice, such as Unix sockets, are the same ones.
+
+    Before privileges are dropped: Linux shares a port among sockets of one user only. Raises
+    :class:`CannotListen`.
+    """
+    own: list[socket.socket] = []
+    try:
+        for shared in sockets:
+            if shared.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                own.append(shared)
+                continue
+            where: Any = shared.getsockname()
+            address = Address(where[0], where[1])
+            own.append(_open_tcp(address, shared.family, where, backlog, reuse_port=True))
+    except BaseException:
+        for listening in own:
+            if listening not in sockets:
+                listening.close()
+        raise
+    return own
+
+
+def open_listener(address: AnyAddress, backlog: int) -> socket.socket:
     """A socket that listens on ``address``, non-blocking. Raises :class:`CannotListen`."""
-    family, host = _resolve(address)
+    return _open(address, Listen(backlog=backlog))
+
+
+def address_of(listening: socket.socket) -> Address | UnixAddress:
+    """The address that is bound, with the real port."""
+    name: Any = listening.getsockname()
+    if isinstance(name, tuple):
+        return Address(str(name[0]), int(name[1]))
+    if isinstance(name, bytes):  # an abstract one
+        return UnixAddress("@" + os.fsdecode(name.removeprefix(b"\0")))
+    return UnixAddress(str(name))
+
+
+def _open(
+    address: AnyAddress,
+    listen: Listen,
+    *,
+    reserve: bool = False,
+    owner: tuple[int, int] | None = None,
+) -> socket.socket:
+    if isinstance(address, Descriptor):
+        return _adopt(address.number, address)
+    if isinstance(address, UnixAddress):
+        return _open_unix(address, listen, owner)
+    family, where = _resolve(address)
+    backlog = None if reserve else listen.backlog
+    return _open_tcp(address, family, where, backlog, reuse_port=listen.reuse_port)
+
+
+# --- Sockets that are there already ---------------------------------------------------------
+
+
+def _activated(listen: Listen, environ: MutableMapping[str, str]) -> list[socket.socket]:
+    meant_for = environ.get("LISTEN_PID")
+    try:
+        activated = take_activated(environ, os.getpid())
+    except NotListening as error:
+        raise CannotListen("the sockets of systemd", "", str(error)) from error
+    if meant_for and meant_for != str(os.getpid()):
+        logger.warning(
+            "LISTEN_PID=%s is another process's, so the sockets of LISTEN_FDS are not used;"
+            " whatever starts this one, %d, has to exec it",
+            meant_for,
+            os.getpid(),
+        )
+    sockets: list[socket.socket] = []
+    try:
+        sockets.extend(_adopt(each.fd, each) for each in activated)
+    except BaseException:
+        close_listeners(sockets)
+        raise
+    if sockets and listen.bind != Listen().bind:
+        logger.warning(
+            "the sockets that systemd has opened are used, and not bind=%s", ",".join(listen.bind)
+        )
+    return sockets
+
+
+def _adopt(fd: int, address: object) -> socket.socket:
+    try:
+        adopted = adopt(fd)
+    except NotListening as error:
+        raise CannotListen(
+            address, "", f"{error}; it has to be a stream socket that listens"
+        ) from error
+    if adopted.family != socket.AF_UNIX:
+        _set_nodelay(adopted)
+    return adopted
+
+
+# --- TCP ------------------------------------------------------------------------------------
+
+
+def _open_tcp(
+    address: Address,
+    family: int,
+    where: Any,
+    backlog: int | None,
+    *,
+    reuse_port: bool,
+) -> socket.socket:
+    """``where``: the numeric address, as bind() takes it. ``backlog`` None: bound only."""
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
             # On Windows the option would let a second server take the port as well.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            _set_reuse_port(listening)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # A response in two sends would wait for the client's delayed acknowledgement, 40 ms.
-        # Linux hands the option on to the connections.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listening.bind((host, address.port))
-        listening.listen(backlog)
+        _set_nodelay(listening)
+        listening.bind(where)
+        if backlog is not None:
+            listening.listen(backlog)
         listening.setblocking(False)
     except OSError as error:
         listening.close()
         raise CannotListen(
-            address, host, _reason(error, host, address.port), error.errno or 0
+            address, where[0], _reason(error, where[0], address.port), error.errno or 0
         ) from error
     return listening
 
 
-def address_of(listening: socket.socket) -> Address:
-    """The address that is bound, with the real port."""
-    name: Any = listening.getsockname()
-    return Address(str(name[0]), int(name[1]))
+def _set_nodelay(listening: socket.socket) -> None:
+    """A response in two sends would wait for the client's delayed acknowledgement, 40 ms. Linux
+    hands the option on to the connections."""
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _resolve(address: Address) -> tuple[socket.AddressFamily, str]:
-    """Family and numeric address of a host; of a name's several, the first IPv4 one."""
+def _set_reuse_port(listening: socket.socket) -> None:
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise OSError(errno.ENOPROTOOPT, "this system has no SO_REUSEPORT, which reuse_port needs")
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+def _resolve(address: Address) -> tuple[socket.AddressFamily, Any]:
+    """Family and numeric address of a host, with the port, as bind() takes them; of a name's
+    several, the first IPv4 one."""
     try:
         found: list[Any] = socket.getaddrinfo(
             address.host or "0.0.0.0", address.port, type=socket.SOCK_STREAM
@@ -68,7 +256,7 @@ def _resolve(address: Address) -> tuple[socket.AddressFamily, str]:
             address, address.host, f"the host {address.host!r} has no known address"
         ) from error
     found.sort(key=lambda info: info[0] != socket.AF_INET)
-    return found[0][0], str(found[0][4][0])
+    return found[0][0], found[0][4]
 
 
 def _reason(error: OSError, host: str, port: int) -> str:
@@ -78,4 +266,163 @@ def _reason(error: OSError, host: str, port: int) -> str:
         return f"no permission for port {port}; those below 1024 are as a rule the administrator's"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"this host has no address {ipaddress.ip_address(host)}"
+    return error.strerror or str(error)
+
+
+# --- Unix sockets ---------------------------------------------------------------------------
+
+
+def _open_unix(
+    address: UnixAddress, listen: Listen, owner: tuple[int, int] | None
+) -> socket.socket:
+    if not hasattr(socket, "AF_UNIX"):
+        raise CannotListen(address, "", "this system has no Unix sockets")
+    listening = UnixListener(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if address.is_abstract:
+            plain = socket.socket(fileno=listening.detach())
+            return _open_abstract(plain, address, listen.backlog)
+        # Absolute, because the process may change its directory before it ends.
+        path = os.path.abspath(address.path)  # noqa: PTH100 - Path.resolve() would follow links
+        with directory_locked(os.path.dirname(path)):  # noqa: PTH120
+            _bind_path(listening, address)
+            listening.path, listening.node, listening.pid = path, _node(path), os.getpid()
+            try:
+                # Nobody can connect before listen(), so nobody comes before the mode is right.
+                with _bound(path) as bound:
+                    if listen.uds_permissions is not None:
+                        os.chmod(bound, listen.uds_permissions)  # noqa: PTH101
+                    if owner is not None:
+                        os.chown(bound, *owner)
+                listening.listen(listen.backlog)
+            except OSError:
+                listening.remove_path()
+                raise
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        if isinstance(error, CannotListen):
+            raise
+        raise CannotListen(address, "", _unix_reason(error), error.errno or 0) from error
+    return listening
+
+
+def _open_abstract(listening: socket.socket, address: UnixAddress, backlog: int) -> socket.socket:
+    try:
+        listening.bind(f"\0{address.path[1:]}")
+        listening.listen(backlog)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise CannotListen(address, "", _unix_reason(error), error.errno or 0) from error
+    return listening
+
+
+def _bind_path(listening: socket.socket, address: UnixAddress) -> None:
+    """Bind; what a server has left there that is no more is removed. The directory is locked."""
+    try:
+        listening.bind(address.path)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    else:
+        return
+    if not stat.S_ISSOCK(os.lstat(address.path).st_mode):
+        raise CannotListen(
+            address, "", "there is something that is not a socket, which is left alone"
+        )
+    if not _is_stale(address.path):
+        raise CannotListen(address, "", "another server is listening there", errno.EADDRINUSE)
+    logger.info("%s was left behind by a server that is no more; it is replaced", address)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(address.path)  # noqa: PTH108
+    listening.bind(address.path)
+
+
+def _is_stale(path: str) -> bool:
+    """Whether nobody listens there: whoever connects is refused."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probing:
+        probing.setblocking(False)  # EAGAIN: the backlog of the one who listens is full
+        try:
+            probing.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except FileNotFoundError:  # removed meanwhile
+            return True
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM):
+                raise
+    return False
+
+
+@contextlib.contextmanager
+def directory_locked(directory: str) -> Iterator[None]:
+    """Of servers that find the same stale socket at once, one replaces it and the others see that.
+
+    A lock on the directory leaves no file behind. Where there is none to be had, it goes without:
+    some file systems have no such locks, and whoever may read the directory could hold it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # bind() will say what is wrong, if anything
+        yield
+        return
+    try:
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                sleep(_LOCK_PAUSE)
+            except OSError:
+                break
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _bound(path: str) -> Iterator[str]:
+    """A name that leads to the socket at a path, and to nothing else. The directory may be that of
+    a user who can put a link there meanwhile, and root is not to change what that leads to."""
+    flags = getattr(os, "O_PATH", None)
+    if flags is None or not os.path.isdir("/proc/self/fd"):  # noqa: PTH112
+        yield path
+        return
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
+            raise OSError(errno.EACCES, "somebody else has replaced the socket")
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
+
+
+class Node(NamedTuple):
+    """What tells one entry of a directory from a later one of the same name. The number of an
+    inode alone does not: it is given to the next file at once."""
+
+    device: int
+    inode: int
+    made: int  # nanoseconds; of a socket nothing changes that, also not a change of its mode
+
+
+def _node(path: str) -> Node:
+    status = os.lstat(path)
+    return Node(status.st_dev, status.st_ino, status.st_mtime_ns)
+
+
+def _unix_reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another server is listening there"
+    if error.errno == errno.ENOENT:
+        return "there is no such directory, or this system has no abstract sockets"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "no permission for that"
     return error.strerror or str(error)

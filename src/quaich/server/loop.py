@@ -15,21 +15,26 @@ something came for it (``pending``). All others belong to the leader.
 import threading
 from collections import deque
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
+from quaich.exchange.call import Call
+from quaich.exchange.forwarded import FORWARDED, Forwarding
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
-from quaich.protocol.http1 import HeadLimits, HeadOptions, parse_head
+from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
 from quaich.server.accepting import Acceptor, Listener
 from quaich.server.access_log import AccessLog
 from quaich.server.calling import Calling, Job
 from quaich.server.clock import Clock
 from quaich.server.connection import RECEIVE_MAX, Connection, State
 from quaich.server.crew import PATIENCE, Crew, Member
+from quaich.server.deadlines import Deadlines, WatchedCall
 from quaich.server.ending import RESUME, Ending
+from quaich.server.figures import Figures
 from quaich.server.gathering import Gathering
-from quaich.server.outbox import Outbox
+from quaich.server.health import Health
+from quaich.server.opening import Opening
 from quaich.server.poller import ENDED, READ, WRITE, Poller
 from quaich.server.recording import Recorder
 from quaich.server.registry import Connections
@@ -39,6 +44,8 @@ from quaich.types import WSGIApplication
 logger = SafeLogger("quaich.error")
 
 _SWEEP: Final = 0.25  # seconds between two looks at the deadlines
+
+_STOP_LOOK: Final = 0.05  # seconds between two looks at idle connections, while stopping
 
 _TURN: Final = 64
 """Requests of one connection that are answered before the others get their turn."""
@@ -57,8 +64,10 @@ class Loop:
         access_log: AccessLog | None = None,
         *,
         most: int | None = None,
+        is_shared: bool = False,
     ) -> None:
-        """``most``: connections, if that is not what the settings say."""
+        """``most``: connections, if that is not what the settings say. ``is_shared``: other
+        processes accept from the same listeners."""
         limits = settings.limits
         self.poller = poller
         self.bodies = settings.bodies
@@ -79,8 +88,12 @@ class Loop:
                 trailers=limits.limit_request_trailers,
             ),
             settings.environ.header_map,
+            scheme="http" if settings.tls.certfile is None else "https",
         )
-        self._recorder = Recorder(access_log)
+        proxies = settings.proxies
+        self.forwarding = Forwarding(
+            proxies.forwarded_allow_ips, proxies.forwarded_headers, proxies.forwarded_count
+        )
         self.connections = Connections(poller, self.timeouts)
         self._acceptor = Acceptor(
             listeners,
@@ -88,8 +101,14 @@ class Loop:
             poller,
             most or settings.listen.worker_connections,
             self._sweep_soon,
+            is_shared=is_shared,
         )
         self.crew = Crew(self, settings.concurrency.threads)
+        self.figures = Figures(settings.admin, self.crew, self.connections)
+        self._recorder = Recorder(access_log, self.figures.counters)
+        path = settings.admin.health_path
+        self._health = None if path is None else Health(path, self.crew, self.clock)
+        self.deadlines = Deadlines(self.crew, settings, self.clock)
         self.stopping = False
         self.ended = threading.Event()  # it was stopping, and no connection is left
         self._returned: deque[Connection] = deque()  # from threads that answered
@@ -97,6 +116,9 @@ class Loop:
         self._ready: deque[tuple[int, int]] = deque()  # events that nobody has looked at
         self._ending = Ending(
             self.connections, poller, self.timeouts, self.clock, self._recorder, self._ready
+        )
+        self._opening = Opening(
+            self.connections, poller, self._ending, self.clock, self._recorder, self._ready
         )
         self._calling = Calling(
             application,
@@ -107,8 +129,13 @@ class Loop:
             self._recorder,
             self._returned,
             keeps_alive=self.timeouts.keep_alive > 0,
+            call=WatchedCall if self.deadlines.is_on else Call,
         )
         self._next_sweep = 0.0
+        self._is_flushed = False  # nothing has happened since the logs were written
+        self._next_stop_look = 0.0
+        self._idle_grace = 0.0
+        self._must_look = False  # at the listeners, though there was no event
         self._gathering = Gathering(settings, self.connections, self._ending, self._calling)
 
     # --- Leading ----------------------------------------------------------------------------
@@ -169,24 +196,27 @@ class Loop:
     def _wait(self, me: Member) -> None:
         """Wait for events, and see to what is due besides."""
         crew, now = self.crew, self._calling.mark
+        me.call = me.current = None  # what they hold need not wait for the next call
         if now >= self._next_sweep:
             self._sweep(now)
             self._next_sweep = now + _SWEEP
             self._recorder.flush()
         if self.stopping:
-            self._stop()
+            self._stop(monotonic())
         if self._returned:
             self._take_back()
         if self._ready:
             return
         crew.patience = self._calling.patience() if self._calling.shares else PATIENCE
         is_idle = not (self.connections.by_fd or self.stopping or self._acceptor.is_paused)
-        events = self.poller.wait(None if is_idle else _SWEEP)
-        self._calling.mark = monotonic()
+        events = self.poller.wait(None if is_idle and self._is_flushed else _SWEEP)
+        self._calling.mark = self._calling.polled = monotonic()
         self.clock.refresh()
         if not events:
             self._recorder.flush()  # now it keeps nobody waiting
+            self._is_flushed = True
             return
+        self._is_flushed = False
         self._ready.extend(events)
 
     def _take_back(self) -> None:
@@ -225,6 +255,8 @@ class Loop:
             self._ending.drain(connection)
         elif state is State.LINGERING:
             self._ending.discard(connection)
+        elif state is State.HANDSHAKE or state is State.PREFACE:
+            self._opening.go_on(connection)
         if me.leads:
             self._look_again(connection)
 
@@ -249,7 +281,7 @@ class Loop:
             return
         if not data:
             # Of a head that is not complete nothing may be done (H009, H010).
-            self.connections.close(connection)
+            self._ending.leave(connection)
             return
         if len(data) == RECEIVE_MAX:
             connection.pending = True
@@ -266,17 +298,22 @@ class Loop:
         connection's buffer, which is empty at first. ``begun``: part of a head was there
         before."""
         base = connection.base or connection.first_environ()
+        rewrite: Any = connection.rewrite
+        health = self._health
         turns = _TURN
         while True:
             try:
                 head = parse_head(data, start, base, self._options, connection.repetition)
+                if head is None:
+                    break
+                _, request, environ = head
+                if not environ.keys().isdisjoint(FORWARDED):
+                    rewrite(environ)
             except ProtocolError as error:
                 connection.request = None
                 self._ending.refuse(connection, error, head_only=data.startswith(b"HEAD ", start))
                 return
-            if head is None:
-                break
-            start, request, environ = head
+            start = head[0]
             connection.request = request
             connection.target = environ["RAW_URI"]
             if start < len(data):
@@ -285,15 +322,19 @@ class Loop:
                     # Another request is there: their responses go out together, unless one
                     # takes its time (see overtaken).
                     connection.holding = True
-                    connection.outbox = connection.outbox or Outbox(connection.socket)
+                    connection.outbox = connection.outbox or connection.make_outbox()
             elif connection.buffer:
                 connection.buffer, connection.start = b"", 0
-            if request.decoder is not None and not self._gathering.begin(
-                connection, request, environ
-            ):
-                return
-            if not self._calling.dispatch(connection, request, environ, me):
-                return
+            if health is not None and health.is_asked(request, environ):
+                if not self._answer_for_health(connection, request, health):
+                    return
+            else:
+                if request.decoder is not None and not self._gathering.begin(
+                    connection, request, environ
+                ):
+                    return
+                if not self._calling.dispatch(connection, request, environ, me):
+                    return
             if not connection.buffer:
                 connection.deadline = self._calling.mark + self._keep_alive
                 if connection.holding:
@@ -310,6 +351,12 @@ class Loop:
             connection.deadline = self._calling.mark + self.timeouts.header_timeout
         if connection.holding:
             self._ending.release(connection)
+
+    def _answer_for_health(self, connection: Connection, request: Request, health: Health) -> bool:
+        """Answer without the application; whether the next request may be read."""
+        persists = request.persists and self._calling.keeps_alive and not connection.is_closing
+        answer = health.answer(request, is_draining=self.stopping, persists=persists)
+        return self._ending.reply(connection, answer, persists=persists)
 
     def _read_content(self, connection: Connection, me: Member) -> None:
         request, environ = connection.request, connection.environ
@@ -355,6 +402,9 @@ class Loop:
     def _sweep(self, now: float) -> None:
         """See to the connections whose deadline has passed, and to stopping."""
         self._acceptor.maybe_resume(now)
+        if self._must_look:
+            self._must_look = False
+            self._acceptor.look_again(self, now + self.timeouts.header_timeout)
         for connection in self.connections.overdue(now):
             state = connection.state
             if (state is State.HEAD and connection.buffer) or state is State.CONTENT:
@@ -369,44 +419,74 @@ class Loop:
                     connection.mark = connection.outbox.total
                     connection.deadline = now + self.timeouts.write_timeout
             elif state is not State.HEAD or not connection.has_unread():
-                self.connections.close(connection)
+                self._ending.leave(connection)
 
     def _sweep_soon(self) -> None:
         self._next_sweep = 0.0
         self.poller.wake()
 
-    def stop(self) -> None:
+    @property
+    def is_accepting(self) -> bool:
+        """Whether new connections may still come."""
+        return bool(self._acceptor.listeners)
+
+    def look_again(self) -> None:
+        """Accept what waits at the listeners, as if there were an event. Any thread may call
+        this."""
+        self._must_look = True
+        self._sweep_soon()
+
+    def stop(self, idle: float = 0.0) -> None:
         """Accept no more, and end each connection after its present request; ``ended`` is set
-        when none is left. Any thread may call this, and a signal handler."""
+        when none is left. Any thread may call this, and a signal handler.
+
+        ``idle``: seconds that a connection without a request has to have been idle before it is
+        closed. A client that is about to send gets its answer then, which says that it is the
+        last; else its request could meet the close, and would be lost."""
+        self._idle_grace = idle
         self._calling.keeps_alive = False
         self.stopping = self._calling.stopping = True
         for connection in list(self.connections.by_fd.values()):
             connection.is_closing = True
         self.poller.wake()
 
-    def _stop(self) -> None:
-        self._acceptor.close()
-        for connection in list(self.connections.by_fd.values()):
-            if connection.state is State.HEAD and not connection.busy and not connection.buffer:
-                # A request that has just come is answered; else this closes the connection.
-                connection.deadline = 0.0
-                if connection.mark == -1:
-                    self.connections.close(connection)
-                else:
-                    connection.mark = -1
-                    self._ready.append((connection.fd, READ))
+    def _stop(self, now: float) -> None:
+        if self._acceptor.listeners:
+            self._acceptor.close(self, now + self.timeouts.header_timeout)
+            for connection in list(self.connections.by_fd.values()):
+                connection.is_closing = True
+        if now >= self._next_stop_look:
+            self._next_stop_look = now + _STOP_LOOK
+            for connection in list(self.connections.by_fd.values()):
+                if connection.is_idle() and not connection.busy:
+                    self._stop_idle(connection, now)
         if not self.connections.by_fd:
             self.ended.set()
+
+    def _stop_idle(self, connection: Connection, now: float) -> None:
+        """Close a connection that has been idle for long enough, in two looks: a request that has
+        come meanwhile is answered."""
+        grace = self._idle_grace
+        if connection.mark != -1:
+            if grace and now - self.connections.idle_since(connection) < grace:
+                return
+            connection.deadline = max(connection.deadline, now + 1.0)  # see _sweep
+            connection.mark = -1
+            self._ready.append((connection.fd, READ))
+            self._next_stop_look = 0.0
+        elif grace:
+            # The client sees the end, and what it sends before that is no reason for a reset.
+            self._ending.end(connection, linger=True)
+            connection.deadline = now + grace
+        else:
+            self._ending.leave(connection)
 
     def under_way(self) -> int:
         """Connections whose request has begun to arrive or is being answered."""
         leader = self.crew.leader
         called = leader.current if leader is not None and leader.tenure else None
         return sum(
-            connection.busy
-            or connection is called
-            or connection.state is not State.HEAD
-            or bool(connection.buffer)
+            connection.busy or connection is called or not connection.is_idle()
             for connection in list(self.connections.by_fd.values())
         )
 
@@ -418,7 +498,7 @@ class Loop:
     def abandon(self) -> None:
         """Give back all that the system has given. The threads have ended, but for those that
         are inside the application."""
-        self._acceptor.close()
+        self._acceptor.drop()
         for connection in list(self.connections.by_fd.values()):
             self.connections.reset(connection)
         self.poller.close()

@@ -17,17 +17,19 @@ from quaich.exchange.call import PeerGone
 _PARTS_MAX: Final = 64
 """Blocks for one sendmsg(); the system takes 1024 (IOV_MAX)."""
 
-_SENDFILE_MAX: Final = 0x7FFFF000  # bytes for one sendfile()
+_SENDFILE_MAX: Final = 2 * 1024 * 1024
+"""Bytes for one sendfile(), after which others get their turn: to a client that reads as fast as
+they come, one call would go on for gigabytes. nginx has the same (sendfile_max_chunk)."""
 
 _READ_MAX: Final = 65536  # bytes of a file that are read for one send()
 
 # What sendfile() says of a file that it cannot send, on some file systems.
 _CANNOT: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
-_Part = Any  # bytes, memoryview or _FileRange
+_Part = Any  # bytes, memoryview or FileRange
 
 
-class _FileRange:
+class FileRange:
     """Bytes of a file that are still to be sent. Has the file open on its own account, so
     that the application may close its own."""
 
@@ -65,13 +67,14 @@ class Outbox:
 
     __slots__ = ("_parts", "_socket", "_taken", "broken", "lock", "size", "total")
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, lock: "threading.Lock | None" = None) -> None:
+        """``lock``: one that the connection has already for its sending."""
         self._socket = connection
         self._parts: deque[_Part] = deque()
         self.size = 0
         self.total = 0  # bytes taken so far: progress, for the timeout
         self.broken: OSError | None = None
-        self.lock = threading.Lock()
+        self.lock = lock or threading.Lock()
         self._taken = threading.Condition(self.lock)
 
     def put(self, data: Any) -> None:
@@ -87,10 +90,13 @@ class Outbox:
 
     def put_file(self, fd: int, offset: int, size: int) -> None:
         """Add bytes of an open file."""
-        part = _FileRange(fd, offset, size)
+        part = FileRange(fd, offset, size)
         with self.lock:
             self._parts.append(part)
             self.size += size
+
+    def part(self) -> None:
+        """Nothing will be added. With TLS, the peer is told so behind the last byte."""
 
     def flush(self) -> bool:
         """Send what the peer takes now; whether it took all. Raises :class:`PeerGone`."""
@@ -98,19 +104,26 @@ class Outbox:
             if self.broken is not None:
                 raise PeerGone(str(self.broken)) from self.broken
             try:
-                while self._parts:
-                    if not self._send_some():
-                        return False
-                return True
+                return self._send_all()
             except OSError as error:
                 self._break(error)
                 raise PeerGone(str(error)) from error
+
+    def _send_all(self) -> bool:
+        """Holds the lock."""
+        begun = self.total
+        while self._parts:
+            if not self._send_some():
+                return False
+            if self.total - begun >= _SENDFILE_MAX and self._parts:
+                return False  # who asks for room then is told at once, behind the others
+        return True
 
     def _send_some(self) -> bool:
         """One system call; False if the peer took nothing more for now. Holds the lock."""
         first = self._parts[0]
         try:
-            if type(first) is _FileRange:
+            if type(first) is FileRange:
                 sent = first.send(self._socket)
                 if not sent:
                     raise OSError("the file became shorter while it was sent")
@@ -125,14 +138,14 @@ class Outbox:
         while sent:
             first = self._parts[0]
             if sent < len(first):
-                if type(first) is _FileRange:
+                if type(first) is FileRange:
                     first.offset += sent
                     first.size -= sent
                 else:
                     self._parts[0] = memoryview(first)[sent:]
                 break
             sent -= len(first)
-            if type(self._parts.popleft()) is _FileRange:
+            if type(self._parts.popleft()) is FileRange:
                 os.close(first.fd)
         self._taken.notify_all()
         return True
@@ -140,7 +153,7 @@ class Outbox:
     def _first_parts(self) -> list[Any]:
         parts: list[Any] = []
         for part in self._parts:
-            if type(part) is _FileRange or len(parts) == _PARTS_MAX:
+            if type(part) is FileRange or len(parts) == _PARTS_MAX:
                 break
             parts.append(part)
         return parts
@@ -165,7 +178,7 @@ class Outbox:
         # Its traceback would keep the blocks of the response, by the frames of the call.
         self.broken = self.broken or error.with_traceback(None)
         for part in self._parts:
-            if type(part) is _FileRange:
+            if type(part) is FileRange:
                 os.close(part.fd)
         self._parts.clear()
         self.size = 0

@@ -19,6 +19,8 @@ READ: Final = 1  # = EPOLLIN
 WRITE: Final = 4  # = EPOLLOUT
 ENDED: Final = 0x2000  # = EPOLLRDHUP: the peer has closed its side, or all of it
 
+_EXCLUSIVE: Final[int] = getattr(select, "EPOLLEXCLUSIVE", 0)  # Linux 4.5
+
 Event = tuple[int, int]
 """A descriptor and READ, WRITE and ENDED as bits."""
 
@@ -69,7 +71,9 @@ class EpollPoller:
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
 
     def add_listener(self, fd: int) -> None:
-        self._epoll.register(fd, select.EPOLLIN)
+        # Of the processes that wait for the same listener, the kernel wakes one (or a few), and
+        # not all. Adding reports also what has waited before.
+        self._epoll.register(fd, select.EPOLLIN | _EXCLUSIVE)
 
     def remove(self, fd: int) -> None:
         with contextlib.suppress(OSError):

@@ -10,6 +10,9 @@ from quaich.server.connection import Connection, State
 from quaich.server.poller import Poller
 from quaich.settings import Timeouts
 
+_WAITING: Final = frozenset({State.HEAD, State.HANDSHAKE, State.PREFACE})
+"""What connections wait in for a request."""
+
 _BEGUN_MAX: Final = 64
 """Connections that are found at once where all have begun a request."""
 
@@ -85,7 +88,7 @@ class Connections:
             while self._oldest:
                 deadline, connection = self._oldest.pop()
                 if (
-                    connection.state is State.HEAD
+                    connection.state in _WAITING
                     and not connection.busy
                     and connection.deadline == deadline
                     and not connection.has_unread()
@@ -98,19 +101,19 @@ class Connections:
         idle: list[tuple[float, Connection]] = []
         begun: list[tuple[float, Connection]] = []
         for each in self.by_fd.values():
-            if each.state is State.HEAD and not each.busy:
-                (begun if each.buffer else idle).append((each.deadline, each))
+            if each.state in _WAITING and not each.busy:
+                (idle if each.is_idle() else begun).append((each.deadline, each))
         if idle:
-            return sorted(idle, key=self._idle_since, reverse=True)
+            return sorted(idle, key=lambda item: self.idle_since(item[1]), reverse=True)
         # Not all: others may be idle again before their turn comes.
         return sorted(begun, key=_deadline)[:_BEGUN_MAX][::-1]
 
-    def _idle_since(self, item: tuple[float, Connection]) -> float:
-        deadline, connection = item
+    def idle_since(self, connection: Connection) -> float:
+        """When a connection without a request began to be idle (monotonic)."""
         # One that has sent no request yet has less time for it.
         is_new = connection.request is None
         times = self._timeouts
-        return deadline - (times.header_timeout if is_new else times.keep_alive)
+        return connection.deadline - (times.header_timeout if is_new else times.keep_alive)
 
 
 def _deadline(item: tuple[float, Connection]) -> float:

@@ -1,38 +1,61 @@
 """A server as a process: logs, signals, and the words that are said meanwhile.
 
 serve               an application, until a signal
-  Stopping            SIGTERM, SIGINT: noted, the second one ends the process
-  run                 "Listening on …", and what follows a signal
+  serve_loaded        the same for what has to be loaded first: alone, or
+                      supervised (quaich.server.supervisor)
+    Stopping            SIGTERM, SIGINT: noted, the second one ends the process
+    serve_until         the order in which things are opened
+      run                 "Listening on …", and what follows a signal
 """
 
 import contextlib
-import logging
+import os
 import signal
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from quaich.exchange.log import SafeLogger
+from quaich.server import process
 from quaich.server.access_format import compile_format
-from quaich.server.access_log import AccessLog
+from quaich.server.listening import address_of, close_listeners, open_listeners
+from quaich.server.logs import ErrorLog, hand_over, open_access_log
+from quaich.server.notify import Notifier
 from quaich.server.server import Server
-from quaich.settings import Logs, SettingError, Settings, from_keywords, merge
+from quaich.settings import SettingError, Settings, from_keywords, merge
 from quaich.types import WSGIApplication
+
+if TYPE_CHECKING:
+    from quaich.server.certificates import Certificates
+
+logger = SafeLogger("quaich.error")
+
+Load = Callable[[], WSGIApplication]
 
 QUICK: Final = 2.0
 """Seconds that requests under way have after SIGINT: whoever presses Ctrl-C is waiting.
 gunicorn gives them none, uvicorn as many as after SIGTERM."""
 
+IDLE: Final = 1.0
+"""Seconds for which a connection has to have been idle before it is closed after SIGTERM: a
+client that is about to send gets its answer, which says that it is the last."""
+
 QUIET_TIME: Final = 0.3
 """Seconds after a signal before it is said that requests are waited for: mostly there is
 nothing to say."""
 
-_FORMAT: Final = "[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s"  # gunicorn's
-_DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S %z"
-
-_LOGGERS: Final = ("quaich.error", "quaich.application")  # docs/decisions/0009
+# Settings that are about replacing workers.
+_NEED_WORKERS: Final = (
+    "preload",
+    "ready_path",
+    "max_requests",
+    "max_worker_memory",
+    "max_worker_lifetime",
+)
 
 
 def serve(application: WSGIApplication, **keywords: Any) -> None:
@@ -43,8 +66,7 @@ def serve(application: WSGIApplication, **keywords: Any) -> None:
     :class:`~quaich.server.listening.CannotListen`.
     """
     settings = settings_of(from_keywords(keywords))
-    with Stopping() as stopping:
-        serve_until(stopping, application, settings)
+    serve_loaded(lambda: application, settings, is_given=True)
 
 
 def settings_of(*sources: Any) -> Settings:
@@ -53,18 +75,64 @@ def settings_of(*sources: Any) -> Settings:
     return merge(*sources, checks={"access_logformat": compile_format})
 
 
+def serve_loaded(
+    load: Load,
+    settings: Settings,
+    reread: Callable[[], Settings] | None = None,
+    *,
+    is_given: bool = False,
+) -> None:
+    """Load an application and serve it until a signal: in this process, or in workers that this
+    one supervises.
+
+    ``reread`` reads all settings again, for SIGHUP. ``is_given``: the application was there
+    before, and ``load`` only returns it.
+    Raises SettingError with the name of the setting alone, CannotListen, what ``load`` raises,
+    and :class:`~quaich.server.starting.CannotStart` for a worker that does not come to serve.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "Python handles signals in the main thread, so serve() runs only there;"
+            " quaich.Server does without"
+        )
+    check_workers(settings)
+    if settings.workers.workers != 0:
+        if not hasattr(os, "fork"):
+            raise SettingError("workers", "this system cannot fork; 0 serves in one process")
+        # Imported here: it is of no use to a single process, nor to a system without fork().
+        from quaich.server.supervisor import supervise
+
+        supervise(load, settings, reread, is_given=is_given)
+        return
+    with Stopping() as stopping:
+        process.prepare(settings.process)
+        serve_until(stopping, load, settings)
+
+
+def check_workers(settings: Settings) -> None:
+    """SettingError, if a setting needs workers and there are none."""
+    if settings.workers.workers != 0:
+        return
+    wanted = [name for name in _NEED_WORKERS if getattr(settings.workers, name)]
+    if settings.listen.reuse_port:
+        wanted.append("reuse_port")
+    if wanted:
+        raise SettingError(wanted[0], "it needs --workers 1 or more")
+
+
 class Stopping:
-    """A context in which the first SIGTERM or SIGINT is noted, and a second one ends the
-    process at once.
+    """A context in which the first SIGTERM, SIGINT or SIGQUIT is noted, and a second one ends the
+    process at once. SIGHUP, SIGUSR1 and SIGUSR2 are noted too.
 
     SIGTERM needs a handler because process 1 of a container ignores it without one.
     """
 
     def __init__(self) -> None:
         self.is_noted = False
-        self.is_quick = False  # it was SIGINT
+        self.is_quick = False  # it was not SIGTERM
         self._interrupts = False
         self._handlers: dict[int, Any] = {}
+        self._others: deque[int] = deque()
 
     def __enter__(self) -> "Stopping":
         if threading.current_thread() is not threading.main_thread():
@@ -77,9 +145,12 @@ class Stopping:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._former = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for each in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[each] = signal.getsignal(each)
-            signal.signal(each, self._note)
+        for number in _STOP:
+            self._handlers[number] = signal.getsignal(number)
+            signal.signal(number, self._note)
+        for number in _OTHERS:
+            self._handlers[number] = signal.getsignal(number)
+            signal.signal(number, self._note_other)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -91,12 +162,19 @@ class Stopping:
         self._writer.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        for each in self._handlers:
+        for each in _STOP:
             signal.signal(each, signal.SIG_DFL)
         self.is_noted = True
-        self.is_quick = self.is_quick or number == signal.SIGINT
+        self.is_quick = self.is_quick or number != signal.SIGTERM
         if self._interrupts:
             raise KeyboardInterrupt
+
+    def _note_other(self, number: int, frame: FrameType | None) -> None:
+        self._others.append(number)
+
+    def was_ignored(self, number: int) -> bool:
+        """Whether the process was started so that it ignores this signal, as with nohup(1)."""
+        return self._handlers.get(number) is signal.SIG_IGN
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
@@ -109,105 +187,194 @@ class Stopping:
         finally:
             self._interrupts = False
 
-    def wait(self) -> None:
-        """Wait for the first signal."""
+    def load(self, load: Load) -> WSGIApplication | None:
+        """Load the application; None if a signal came before it was there."""
+        try:
+            with self.interrupting():
+                application = load()
+        except KeyboardInterrupt:
+            if not self.is_noted:
+                raise  # the application's own
+        return None if self.is_noted else application
+
+    def wait(self, others: Callable[[int], bool] = lambda number: False) -> None:
+        """Wait for the first signal. ``others`` is called with the number of one that does not
+        stop, and says whether it does all the same."""
         while not self.is_noted:
             self._reader.recv(64)
+            while self._others:
+                if others(self._others.popleft()):
+                    return
 
 
-def serve_until(stopping: Stopping, application: WSGIApplication, settings: Settings) -> None:
-    """Serve until a signal; then stop as it says."""
-    with _error_log(settings.logs), _access_log(settings.logs) as access_log:
-        server = Server(application, settings=settings, access_log=access_log)
-        with contextlib.closing(server):
-            run(server, stopping)
+_STOP: Final = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGQUIT") if hasattr(signal, name)
+)
+_OTHERS: Final = tuple(
+    getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)
 
 
-def run(server: Server, stopping: Stopping) -> None:
-    """Start a server, say where it listens, and end it after a signal."""
+def serve_until(stopping: Stopping, load: Load, settings: Settings) -> None:
+    """Serve until a signal, in this process; then stop as it says."""
+    with contextlib.ExitStack() as stack:
+        owner = process.owner(settings.process)
+        hand_over(settings.logs, owner.uid, owner.gid)
+        error_log = stack.enter_context(ErrorLog(settings.logs))
+        access_log = open_access_log(settings.logs)
+        if access_log is not None:
+            stack.callback(access_log.close)
+        listeners = open_all(settings, owner)
+        stack.callback(close_listeners, listeners)
+        stack.enter_context(process.PidFile(settings.process.pidfile))
+        certificates = certificates_of(settings)
+        process.drop_privileges(settings.process)
+        process.set_title(settings.process.name or "quaich")
+        application = stopping.load(load)
+        if application is None:
+            return
+        error_log.yield_to_application()
+        server = Server(
+            application,
+            settings=settings,
+            sockets=listeners,
+            access_log=access_log,
+            certificates=certificates,
+        )
+        if settings.admin.admin_bind is not None or settings.admin.statsd_host is not None:
+            from quaich.server import admin  # of no use where nobody asks for figures
+
+            stack.enter_context(admin.start(server))
+        stack.enter_context(contextlib.closing(server))
+
+        def reopen() -> None:
+            error_log.reopen()
+            if access_log is not None:
+                access_log.reopen()
+
+        run(server, stopping, reopen)
+
+
+def open_all(settings: Settings, owner: process.Owner) -> list[socket.socket]:
+    """The listeners of the settings. CannotListen."""
+    uid, gid = owner.uid, owner.gid
+    return open_listeners(
+        settings.listen,
+        reserve=settings.listen.reuse_port,
+        owner=None if gid is None else (-1 if uid is None else uid, gid),
+    )
+
+
+def certificates_of(settings: Settings) -> "Certificates | None":
+    """The certificates of the settings, if there are any. To be loaded before the owner of the
+    process changes. SettingError."""
+    if settings.tls.certfile is None:
+        return None
+    from quaich.server.certificates import load_certificates  # loads OpenSSL
+
+    return load_certificates(settings.tls)
+
+
+def run(server: Server, stopping: Stopping, reopen: Callable[[], None] = lambda: None) -> None:
+    """Start a server, say where it listens, and end it after a signal. ``reopen`` opens the logs
+    anew."""
+    notifier = Notifier.from_environment()
     server.start()
     for address in server.addresses:
-        _say(f"Listening on http://{address}")
-    stopping.wait()
+        say(f"Listening on {address.shown(server.scheme)}")
+    notifier.ready()
+    with _watchdog(notifier):
+        stopping.wait(_Others(stopping, reopen))
+    notifier.stopping()
     seconds = server.settings.timeouts.graceful_timeout
     if stopping.is_quick:
         seconds = min(seconds, QUICK)
-    server.stop()
+    server.stop(idle=0.0 if stopping.is_quick else IDLE)
     if not server.wait_until_stopped(min(QUIET_TIME, seconds)) and seconds > QUIET_TIME:
-        _say(
-            f"Stopping; waiting up to {seconds:g} s for {_requests(server.requests_under_way)}, "
-            "Ctrl-C again to quit now"
-        )
+        count = server.requests_under_way
+        if count:
+            say(
+                f"Stopping; waiting up to {seconds:g} s for {_requests(count)}, "
+                "Ctrl-C again to quit now"
+            )
     cut_off = server.close(max(0.0, seconds - QUIET_TIME))
     if cut_off:
-        _say(f"{_requests(cut_off)} {'was' if cut_off == 1 else 'were'} cut off")
+        say(f"{_requests(cut_off)} {'was' if cut_off == 1 else 'were'} cut off")
+
+
+class _Others:
+    """What a single process does at signals that are not to stop it."""
+
+    def __init__(self, stopping: Stopping, reopen: Callable[[], None]) -> None:
+        self._stopping = stopping
+        self._reopen = reopen
+        self._had_terminal = has_terminal()
+
+    def __call__(self, number: int) -> bool:
+        """See to it; whether it means to stop."""
+        name = signal.Signals(number).name
+        if name == "SIGUSR1":
+            self._reopen()
+        elif (
+            name == "SIGHUP"
+            and self._had_terminal
+            and not has_terminal()
+            and not self._stopping.was_ignored(number)
+        ):
+            return True  # its window was closed
+        else:
+            logger.warning(
+                "%s: there are no workers to be replaced, so all goes on as it is; "
+                "--workers 1 or more has them",
+                name,
+            )
+        return False
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal, which is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except (OSError, AttributeError):  # AttributeError: Windows has no such flags
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _watchdog(notifier: Notifier) -> Iterator[None]:
+    """Meanwhile, tell the service manager that all is well, if it waits for that."""
+    interval = notifier.watchdog_interval
+    if interval is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(interval):
+            notifier.watchdog()
+
+    thread = threading.Thread(target=tell, name="quaich-watchdog", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def announce(listeners: list[socket.socket], scheme: str) -> None:
+    """The lines ``Listening on …``."""
+    for each in listeners:
+        say(f"Listening on {address_of(each).shown(scheme)}")
 
 
 def _requests(count: int) -> str:
     return f"{count} request{'' if count == 1 else 's'}"
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     """On stderr, if there is one and somebody reads it."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
-
-
-# --- Logs -----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _error_log(logs: Logs) -> Iterator[None]:
-    """What the server's loggers say, to stderr or a file. If the application has configured
-    logging, what it has configured counts, unless a file was asked for."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    for logger in loggers:
-        # So logging.config leaves those that it does not know: nobody would see a traceback.
-        logger.disabled = False
-    if loggers[0].hasHandlers() and logs.error_logfile == "-":
-        yield
-        return
-    handler = _open(logs, "error_logfile", _error_handler)
-    handler.setFormatter(logging.Formatter(_FORMAT, _DATE_FORMAT))
-    before = [(logger, logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logs.log_level.upper())
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger, level, propagate in before:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-            logger.propagate = propagate
-        handler.close()
-
-
-def _error_handler(path: str) -> logging.Handler:
-    if path == "-":
-        return logging.StreamHandler()
-    return logging.FileHandler(path, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _access_log(logs: Logs) -> Iterator[AccessLog | None]:
-    path = logs.access_logfile
-    if path is None:
-        yield None
-        return
-    log = _open(logs, "access_logfile", lambda path: AccessLog(path, logs.access_logformat))
-    try:
-        yield log
-    finally:
-        log.close()
-
-
-def _open(logs: Logs, name: str, opener: Callable[[str], Any]) -> Any:
-    path = getattr(logs, name)
-    try:
-        return opener(path)
-    except OSError as error:
-        raise SettingError(name, f"cannot write to {path!r}: {error.strerror}") from error

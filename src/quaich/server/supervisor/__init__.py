@@ -1,0 +1,98 @@
+"""Worker processes, and the process that looks after them.
+
+    supervise       everything is opened, and then
+      supervisor      the loop of the process that forks (Supervisor)
+        plan            what it does about the workers: pure decisions
+        signals         what it is told by signals
+        children        the processes that it has forked
+        succession      a new program over the same sockets (upgrade)
+        pages           the process of the pages for an operator
+      preloading      the application first, and what a fork does to it
+      channel         what supervisor and workers say to each other
+      worker          the life of a worker
+      cpus            how many workers ``auto`` is
+
+Needs fork().
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+
+from quaich.server import process
+from quaich.server.logs import ErrorLog, hand_over
+from quaich.server.notify import Notifier
+from quaich.server.running import Stopping, announce, certificates_of, open_all
+from quaich.server.supervisor import preloading, upgrade
+from quaich.server.supervisor.service import Service
+from quaich.server.supervisor.supervisor import Supervisor
+from quaich.settings import Settings
+from quaich.types import WSGIApplication
+
+__all__ = ["supervise"]
+
+
+def supervise(
+    load: Callable[[], WSGIApplication],
+    settings: Settings,
+    reread: Callable[[], Settings] | None = None,
+    *,
+    is_given: bool = False,
+) -> None:
+    """Serve in workers until a signal. As :func:`quaich.server.running.serve_loaded`, whose errors
+    it raises."""
+    start = upgrade.Start.of_this_process()
+    process.prepare(settings.process)
+    with contextlib.ExitStack() as stack:
+        owner = process.owner(settings.process)
+        hand_over(settings.logs, owner.uid, owner.gid)
+        error_log = ErrorLog(settings.logs)
+        inherited = upgrade.take(os.environ)
+        listeners = open_all(settings, owner) if inherited is None else inherited.sockets
+        service = Service(
+            load=load,
+            settings=settings,
+            listeners=listeners,
+            error_log=error_log,
+            notifier=Notifier.from_environment(),
+            start=start,
+            pidfile=process.PidFile(_pidfile(settings, inherited)),
+            announce=lambda: announce(
+                listeners, "http" if settings.tls.certfile is None else "https"
+            ),
+            certificates=certificates_of(settings),
+            admin=_open_admin(settings) if inherited is None else inherited.admin,
+            reread=reread,
+            inherited=inherited,
+            is_preloaded=is_given or settings.workers.preload,
+        )
+        # It may be another one by then.
+        stack.callback(lambda: service.error_log.close())
+        supervisor = Supervisor(service)
+        stack.callback(supervisor.close)
+        stack.enter_context(service.pidfile)
+        if settings.workers.preload and not is_given:
+            with Stopping() as stopping:
+                application = preloading.load(load, stopping)
+            if application is None:
+                return
+            service.load = lambda: application
+        if service.is_preloaded:
+            preloading.warn(listeners)
+        supervisor.run()
+
+
+def _open_admin(settings: Settings) -> socket.socket | None:
+    if settings.admin.admin_bind is None:
+        return None
+    from quaich.server.admin import open_admin  # of no use where nobody asks for pages
+
+    return open_admin(settings)
+
+
+def _pidfile(settings: Settings, inherited: "upgrade.Inherited | None") -> str | None:
+    """While the former program is there, the name is its own, and the new one has another, as
+    with gunicorn."""
+    path = settings.process.pidfile
+    return path if path is None or inherited is None else f"{path}.2"

@@ -1,0 +1,479 @@
+"""The process that looks after the workers: one thread, which waits for signals, for what workers
+say and for their ends.
+
+    Supervisor.run      until all workers have ended
+      _decide             what is due is done: workers are started, retired, killed (plan)
+        _start              a fork; the child lives in worker.live, and never comes back
+      _on_signal          as gunicorn's (signals)
+      _on_message         what a worker says (channel)
+      _reap               children that have ended
+      _look               at the board, and at the time
+
+It never imports the application, unless it is to be preloaded: what is imported here cannot be
+loaded anew.
+"""
+
+import gc
+import os
+import random
+import signal
+from math import inf
+from time import monotonic
+from typing import Final
+
+from quaich.exchange.log import SafeLogger
+from quaich.server import process
+from quaich.server.board import Board, Reason
+from quaich.server.logs import ErrorLog, hand_over
+from quaich.server.running import QUICK, certificates_of, has_terminal
+from quaich.server.starting import CannotStart
+from quaich.server.supervisor import channel as messages
+from quaich.server.supervisor import signals as known
+from quaich.server.supervisor import worker
+from quaich.server.supervisor.channel import Channel
+from quaich.server.supervisor.children import Child, Children, how
+from quaich.server.supervisor.pages import Pages
+from quaich.server.supervisor.plan import Crowd, Figures, Limits, Retire, Start, State, Worker
+from quaich.server.supervisor.service import WORKERS_MAX, Service, worker_count
+from quaich.server.supervisor.signals import Signals, name_of
+from quaich.server.supervisor.succession import Succession
+from quaich.settings import SettingError, Settings
+
+logger = SafeLogger("quaich.error")
+
+SILENCE: Final = 60.0
+"""Seconds without a sign of life after which a worker hangs, where no `timeout` is set. A thread
+that is inside the application does not keep it from that, unless it holds the GIL."""
+
+GRACE: Final = 10.0  # seconds more than `timeout`, where that is set
+
+_TWICE: Final = 0.5  # seconds in which a signal that comes again is the same one
+
+_MARGIN: Final = 1.0  # seconds that a worker has more than it knows, until it is killed
+
+_TICK: Final = 1.0  # seconds between two looks, if nothing happens
+_TICK_BUSY: Final = 0.1  # the same while workers come and go
+
+_SLOW_START: Final = 60.0  # seconds after which it is said that a worker is not ready yet
+
+
+class Supervisor:
+    """See the module."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._board = Board(2 * WORKERS_MAX)
+        self._crowd = Crowd(worker_count(service.settings))
+        self._set_limits()
+        self._signals = Signals(known.OF_SUPERVISOR)
+        self._children = Children(self._signals)
+        self._workers: dict[int, Child] = {}  # by the index of the slot
+        self._pages = Pages(service, self._children, self._board)
+        self._succession = Succession(service, self._children)
+        self._failure: CannotStart | None = None  # of the first workers
+        self._had_terminal = has_terminal()
+        self._stopped_by = (0, 0.0)  # the signal, and when it came
+        self._next_watchdog = 0.0
+        self._is_announced = False
+
+    # --- The loop -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Supervise until a signal ends it. CannotStart if no worker ever came to serve."""
+        self._service.set_title("supervisor")
+        if self._service.is_preloaded:
+            gc.collect()
+        # What is there now is not looked at by the collector: so it stays shared with the
+        # workers, which would write to each object that they look at.
+        gc.freeze()
+        try:
+            with self._signals:
+                self._children.watch_signals()
+                self._loop()
+                self._pages.end()
+        finally:
+            gc.unfreeze()
+        if self._failure is not None:
+            raise self._failure
+
+    def _loop(self) -> None:
+        while True:
+            self._decide()
+            if self._crowd.is_stopping and not self._workers:
+                break
+            self._pages.maybe_start(monotonic())
+            for child in self._children.wait(self._patience()):
+                self._hear(child)
+            for number in self._signals.read():
+                self._on_signal(number)
+            for child, status in self._children.reap():
+                self._on_end(child, status)
+            self._look()
+
+    def _patience(self) -> float:
+        is_calm = not self._crowd.is_stopping and all(
+            each.state is State.READY and each.wish is None for each in self._crowd.workers.values()
+        )
+        settings = self._service.settings.workers
+        is_counting = settings.max_requests or settings.max_worker_memory
+        seconds = (
+            _TICK
+            if is_calm and not is_counting and len(self._crowd.workers) >= self._crowd.target
+            else _TICK_BUSY
+        )
+        interval = self._service.notifier.watchdog_interval
+        return seconds if interval is None else min(seconds, interval)
+
+    def _decide(self) -> None:
+        was_reloading = self._crowd.is_reloading
+        for action in self._crowd.decide(monotonic()):
+            if isinstance(action, Start):
+                self._start(action)
+            elif isinstance(action, Retire):
+                self._retire(action.slot)
+            else:
+                self._kill(action.slot, action.number)
+        if was_reloading and not self._crowd.is_reloading:
+            logger.info("reloaded: all workers are new ones")
+            self._service.notifier.ready(self._status())
+
+    def _look(self) -> None:
+        """At the board, and at what is due by the clock."""
+        now = monotonic()
+        crowd, board = self._crowd, self._board
+        figures = {}
+        for index in crowd.workers:
+            slot = board.slot(index)
+            figures[index] = Figures(slot.beat, slot.requests, slot.memory)
+        crowd.look(figures, now)
+        for child in self._workers.values():
+            if (
+                not child.is_slow
+                and now - child.began > _SLOW_START
+                and crowd.workers[child.index].state is State.STARTING
+            ):
+                child.is_slow = True
+                logger.warning("worker %d is not ready after %g s", child.pid, _SLOW_START)
+        notifier = self._service.notifier
+        if notifier.watchdog_interval is not None and now >= self._next_watchdog:
+            self._next_watchdog = now + notifier.watchdog_interval
+            notifier.watchdog()
+        self._succession.maybe_inherit()
+
+    # --- Workers --------------------------------------------------------------------------------
+
+    def _start(self, action: Start) -> None:
+        try:
+            index = self._board.free()
+        except LookupError as error:
+            logger.error("no other worker: %s", error)
+            self._crowd.not_started(monotonic())
+            return
+        slot = self._board.begin(index, 0, self._crowd.generation)
+        ours, theirs = Channel.pair()
+        service = self._service
+
+        def run() -> int:
+            slot.pid = os.getpid()
+            service.set_title("worker")
+            return worker.live(
+                worker.Post(
+                    service.load,
+                    service.settings,
+                    service.listeners,
+                    service.error_log,
+                    slot,
+                    theirs,
+                    service.admin,
+                    service.certificates,
+                )
+            )
+
+        try:
+            child = self._children.fork(run, ours)
+        except OSError as error:
+            logger.error("no other worker: the system does not fork: %s", error)
+            self._board.retire(index)
+            ours.close()
+            self._crowd.not_started(monotonic())
+            return
+        finally:
+            theirs.close()
+        now = monotonic()
+        slot.pid = child.pid
+        child.index, child.began = index, now
+        self._workers[index] = child
+        settings = service.settings.workers
+        jitter = random.randint(0, settings.max_requests_jitter)  # not for secrets
+        lifetime = settings.max_worker_lifetime * (1 - random.random() / 10)
+        self._crowd.started(
+            Worker(
+                index=index,
+                pid=child.pid,
+                generation=self._crowd.generation,
+                born=now,
+                replaces=action.replaces,
+                ends_at=now + lifetime if lifetime else inf,
+                most_requests=settings.max_requests + jitter if settings.max_requests else inf,
+            )
+        )
+        former = None if action.replaces is None else self._workers.get(action.replaces)
+        if former is None:
+            logger.info("worker %d started", child.pid)
+        else:
+            logger.info("worker %d started, to replace %d (%s)", child.pid, former.pid, action.why)
+
+    def _retire(self, index: int) -> None:
+        child, known_worker = self._workers[index], self._crowd.workers[index]
+        logger.info("worker %d retires (%s)", child.pid, known_worker.why)
+        child.tell(messages.QUICK if self._crowd.is_quick else messages.RETIRE)
+
+    def _kill(self, index: int, number: int) -> None:
+        child, known_worker = self._workers[index], self._crowd.workers[index]
+        if number == signal.SIGABRT:
+            logger.error(
+                "worker %d has given no sign of life for %.0f s; it is to say where it is, and is "
+                "replaced",
+                child.pid,
+                known_worker.silence,
+            )
+        elif number == signal.SIGKILL:
+            logger.error("worker %d does not end in time and is killed", child.pid)
+        child.send_signal(number)
+
+    def replace_workers(self, reason: Reason) -> None:
+        """Replace all workers, one after the other; for whoever knows that they should be."""
+        self._crowd.wish_all(reason)
+
+    # --- What workers say -----------------------------------------------------------------------
+
+    def _hear(self, child: Child) -> None:
+        for byte in self._children.hear(child):
+            self._on_message(child, bytes((byte,)))
+
+    def _on_message(self, child: Child, message: bytes) -> None:
+        crowd = self._crowd
+        if message == messages.READY:
+            now = monotonic()
+            crowd.ready(child.index, now)
+            self._announce()
+            logger.info("worker %d is ready, after %.1f s", child.pid, now - child.began)
+        elif message == messages.CLOSED:
+            crowd.closed(child.index)
+        elif message == messages.STUCK:
+            crowd.wish(child.index, "stuck")
+        elif message == messages.SIGNALLED:
+            crowd.wish(child.index, "signal")
+        elif message == messages.CERTIFICATE:
+            self._renew_certificates(child)
+
+    def _renew_certificates(self, child: Child) -> None:
+        """A worker has seen a new certificate that it has no right to read; this process has."""
+        if self._crowd.workers[child.index].wish is not None:
+            return  # it is to be replaced already
+        try:
+            self._service.certificates = certificates_of(self._service.settings)
+        except SettingError as error:
+            logger.error("%s; the former certificates stay", error)
+            return
+        self.replace_workers("certificate")
+
+    def _announce(self) -> None:
+        if self._is_announced:
+            return
+        self._is_announced = True
+        self._service.announce()
+        notifier = self._service.notifier
+        if self._service.inherited is not None:
+            notifier.main_pid(os.getpid())
+        notifier.ready(self._status())
+
+    def _status(self) -> str:
+        return f"{self._crowd.target} worker{'' if self._crowd.target == 1 else 's'}"
+
+    # --- Ends -----------------------------------------------------------------------------------
+
+    def _on_end(self, child: Child, status: int) -> None:
+        if self._succession.is_child(child):
+            self._succession.ended(status)
+        elif self._pages.is_child(child):
+            self._pages.ended(status)
+        else:
+            self._on_workers_end(child, status)
+
+    def _on_workers_end(self, child: Child, status: int) -> None:
+        self._hear(child)
+        self._children.forget(child)
+        del self._workers[child.index]
+        now = monotonic()
+        crowd = self._crowd
+        state = crowd.workers[child.index].state
+        ended = crowd.died(child.index, now, was_asked=status == 0)
+        self._board.retire(child.index, ended.restart)
+        if state is State.STARTING:
+            self._on_failed_start(ended, _failure_of(child, status))
+        elif state is State.READY and status:
+            logger.error("worker %d %s; another one takes its place", child.pid, how(status))
+        else:
+            words = f", {how(status)}" if status and state is State.RETIRING else ""
+            logger.info("worker %d has ended (%s)%s", child.pid, ended.why, words)
+        if status:
+            # It may have been told of a connection that it has not accepted.
+            self._tell_all(messages.LOOK)
+
+    def _tell_all(self, message: bytes) -> None:
+        for child in self._workers.values():
+            child.tell(message)
+
+    def _on_failed_start(self, ended: Worker, failure: CannotStart) -> None:
+        crowd = self._crowd
+        if crowd.is_stopping:
+            return
+        if not crowd.has_served:
+            # As it was never otherwise, trying again is no help.
+            self._failure = failure
+            crowd.stop(monotonic(), quick=True)
+            return
+        report = f"\n{failure.report.rstrip()}" if failure.report else ""
+        if crowd.is_reloading and ended.generation == crowd.generation:
+            count = crowd.give_up_reload()
+            logger.error(
+                "NOT RELOADED: %s; %d worker%s with the former application go%s on%s",
+                failure,
+                count,
+                "" if count == 1 else "s",
+                "es" if count == 1 else "",
+                report,
+            )
+            self._service.notifier.ready("not reloaded")
+            return
+        logger.error(
+            "worker %d could not start: %s; next attempt in %.0f s%s",
+            ended.pid,
+            failure,
+            max(0.0, crowd.start_at - monotonic()),
+            report,
+        )
+
+    # --- Signals --------------------------------------------------------------------------------
+
+    def _on_signal(self, number: int) -> None:
+        crowd = self._crowd
+        if number in (known.TERM, known.INT, known.QUIT):
+            self._stop(number)
+        elif crowd.is_stopping:
+            pass
+        elif number == known.HUP:
+            was_ignored = self._signals.was_ignored(number)
+            if self._had_terminal and not has_terminal() and not was_ignored:
+                self._stop(number)  # nobody reloads by closing a window
+            else:
+                self._reload()
+        elif number == known.USR1:
+            self._reopen_logs()
+        elif number == known.USR2:
+            self._succession.start()
+        elif number == known.TTIN:
+            self._set_target(crowd.target + 1)
+        elif number == known.TTOU:
+            self._set_target(max(1, crowd.target - 1))
+        elif number == known.WINCH:
+            if has_terminal():
+                return  # the size of a window has changed
+            self._set_target(0)
+
+    def _set_target(self, target: int) -> None:
+        self._crowd.target = min(target, WORKERS_MAX)
+        logger.info("%s from now on", self._status())
+
+    def _stop(self, number: int) -> None:
+        now = monotonic()
+        if self._crowd.is_stopping:
+            former, since = self._stopped_by
+            # timeout(1), and whoever signals a group as well as its leader, send it twice at once.
+            if number != former or now - since > _TWICE:
+                self._die(number)
+            return
+        self._stopped_by = (number, now)
+        quick = number in (known.INT, known.QUIT)
+        logger.info("%s: stopping", name_of(number))
+        if not self._succession.has_successor:
+            self._service.notifier.stopping()
+        # So that nobody waits at a door behind which there is no one.
+        self._succession.close(self._service.listeners)
+        self._crowd.stop(now, quick=quick)
+
+    def _die(self, number: int) -> None:
+        """The second signal: at once, as if there were no handler."""
+        self._children.kill_all()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        os._exit(128 + number)  # process 1 does not die by a signal of its own
+
+    def _reload(self) -> None:
+        service = self._service
+        service.notifier.reloading()
+        try:
+            if service.reread is not None:
+                settings = service.reread()
+                process.prepare(settings.process)
+                self._take_settings(settings)
+        except SettingError as error:
+            logger.error("NOT RELOADED: %s; all goes on as before", error)
+            service.notifier.ready("not reloaded")
+            return
+        crowd = self._crowd
+        logger.info("SIGHUP: reloading")
+        if service.is_preloaded:
+            logger.warning(
+                "the application was loaded before the workers were made, so its code cannot be "
+                "loaded anew: the new workers have the former one. SIGUSR2 starts a new program"
+            )
+        crowd.target = worker_count(self._service.settings)
+        crowd.reload()
+
+    def _take_settings(self, settings: Settings) -> None:
+        """Settings that were read anew: for the workers that are started from now on."""
+        worker_count(settings)
+        former = self._service.settings
+        if settings.listen.bind != former.listen.bind:
+            logger.warning(
+                "bind has changed, which a reload does not heed: the sockets stay as they are"
+            )
+        self._service.certificates = certificates_of(settings)
+        if settings.logs != former.logs:
+            log = ErrorLog(settings.logs)
+            self._service.error_log.close()
+            self._service.error_log = log
+        self._service.settings = settings
+        self._set_limits()
+
+    def _set_limits(self) -> None:
+        settings = self._service.settings
+        timeout = settings.deadlines.timeout
+        self._crowd.limits = Limits(
+            memory=settings.workers.max_worker_memory or inf,
+            silence=timeout + GRACE if timeout else SILENCE,
+            graceful=settings.timeouts.graceful_timeout + _MARGIN,
+            quick=QUICK + _MARGIN,
+        )
+
+    def _reopen_logs(self) -> None:
+        settings = self._service.settings
+        owner = process.owner(settings.process)
+        self._service.error_log.reopen()
+        hand_over(settings.logs, owner.uid, owner.gid)
+        self._tell_all(messages.REOPEN)
+        logger.info("SIGUSR1: the logs are opened anew")
+
+    def close(self) -> None:
+        """Close the sockets; to be called at the end in any case."""
+        admin = self._service.admin
+        self._succession.close([*self._service.listeners, *([] if admin is None else [admin])])
+
+
+def _failure_of(child: Child, status: int) -> CannotStart:
+    """Why a worker did not come to serve."""
+    if child.channel is not None and child.channel.failure is not None:
+        return messages.decode(bytes(child.channel.failure))
+    return CannotStart(f"worker {child.pid} {how(status)} while it loaded the application")

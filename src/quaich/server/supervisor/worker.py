@@ -1,0 +1,285 @@
+"""The life of a worker: a process that was forked to serve.
+
+    live            all of it
+      _begin          the logs, the owner, the application, the server
+        _ask            --ready-path
+      _serve          until it is told to retire; meanwhile signs of life
+      _retire         nothing new is accepted, what there is is finished
+    leave           the end of the process, without going back to where it was forked
+
+The supervisor knows it by its channel and by its slot on the board. If the channel ends, the
+supervisor is no more, and the worker retires.
+"""
+
+import atexit
+import contextlib
+import faulthandler
+import os
+import select
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from quaich.exchange.log import SafeLogger
+from quaich.server.access_log import AccessLog
+from quaich.server.board import Slot
+from quaich.server.listening import CannotListen, own_listeners
+from quaich.server.logs import ErrorLog, open_access_log
+from quaich.server.process import drop_privileges
+from quaich.server.running import IDLE, QUICK
+from quaich.server.server import Server
+from quaich.server.starting import CannotStart
+from quaich.server.supervisor import channel as messages
+from quaich.server.supervisor.channel import Channel
+from quaich.server.supervisor.signals import OF_WORKER, TERM, USR1, Signals
+from quaich.settings import SettingError, Settings, Tls
+from quaich.types import WSGIApplication
+
+if TYPE_CHECKING:
+    from quaich.server.certificates import Certificates
+
+logger = SafeLogger("quaich.error")
+
+_RARELY: Final = 1.0  # seconds between two signs of life
+_OFTEN: Final = 0.25  # the same where somebody counts what the worker does
+
+_ASK_TIMEOUT: Final = 60.0  # seconds that the application has for ready_path
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a worker is given by the supervisor."""
+
+    load: Callable[[], WSGIApplication]
+    settings: Settings
+    listeners: list[socket.socket]
+    error_log: ErrorLog
+    slot: Slot
+    channel: Channel
+    admin: socket.socket | None = None  # not its own
+    certificates: "Certificates | None" = None
+
+
+def live(post: Post) -> int:
+    """Serve until told otherwise; the exit code of the process."""
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # there is no such stderr
+        faulthandler.enable()  # also for SIGABRT, by which a worker that hangs is ended
+    if post.admin is not None:
+        post.admin.close()
+    try:
+        server, access_log = _begin(post)
+    except CannotStart as failure:
+        post.channel.send_failure(failure)
+        return failure.exit_code
+    with Signals(OF_WORKER) as signals:
+        worker = _Worker(post, server, access_log, signals)
+        if post.certificates is not None:
+            post.certificates.on_denied = lambda: post.channel.send(messages.CERTIFICATE)
+        server.on_stuck = lambda line: post.channel.send(messages.STUCK)
+        server.start()
+        server.figures.publish(post.slot)
+        post.slot.state = "ready"
+        post.channel.send(messages.READY)
+        worker.serve()
+        worker.retire()
+    if access_log is not None:
+        access_log.close()
+    return 0
+
+
+def leave(run: Callable[[], int]) -> None:
+    """Run it and end the process, without a way back to what the parent was doing. What was
+    registered to be done at the exit of the interpreter is done."""
+    code = 1
+    try:
+        code = run()
+        # As in multiprocessing: without this, threads that are not daemons would be cut off.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        with contextlib.suppress(Exception):
+            traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code)
+
+
+# --- The beginning --------------------------------------------------------------------------
+
+
+def _begin(post: Post) -> tuple[Server, AccessLog | None]:
+    """The server, which listens and does not answer yet. CannotStart."""
+    settings = post.settings
+    try:
+        # Before the owner changes: the directory of the log may be closed to that one.
+        access_log = open_access_log(settings.logs)
+        listeners = post.listeners
+        if settings.listen.reuse_port:
+            listeners = own_listeners(listeners, settings.listen.backlog)
+        drop_privileges(settings.process)
+        application = _load(post.load)
+        post.error_log.yield_to_application()
+        if settings.workers.ready_path is not None:
+            _ask(application, settings, settings.workers.ready_path)
+        server = Server(
+            application,
+            settings=settings,
+            sockets=listeners,
+            access_log=access_log,
+            is_shared=True,
+            certificates=post.certificates,
+        )
+    except SettingError as error:
+        raise CannotStart(str(error), exit_code=2) from error
+    except CannotListen as error:
+        raise CannotStart(str(error), exit_code=2) from error
+    return server, access_log
+
+
+def _load(load: Callable[[], WSGIApplication]) -> WSGIApplication:
+    try:
+        return load()
+    except CannotStart:
+        raise
+    except BaseException as error:
+        line = f"the application could not be loaded: {type(error).__name__}"
+        raise CannotStart(line, traceback.format_exc()) from error
+
+
+def _ask(application: WSGIApplication, settings: Settings, path: str) -> None:
+    """Ask the application for ``path``, through a server of its own on a private port: the same
+    stack, and nobody else can come in. CannotStart, if the answer is 400 or more."""
+    from http.client import HTTPConnection, HTTPException
+
+    private = replace(
+        settings,
+        tls=Tls(),
+        proxies=replace(settings.proxies, proxy_protocol="off"),
+        listen=replace(settings.listen, bind=("127.0.0.1:0",), reuse_port=False),
+    )
+    try:
+        with Server(application, settings=private, is_shared=True) as server:
+            connection = HTTPConnection("127.0.0.1", server.port, timeout=_ASK_TIMEOUT)
+            with contextlib.closing(connection):
+                connection.request("GET", path, headers={"Host": "localhost"})
+                status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        reason = str(error) or type(error).__name__
+        raise CannotStart(f"ready_path: GET {path} has no answer: {reason}") from error
+    if status >= 400:
+        raise CannotStart(f"ready_path: the application answers GET {path} with {status}")
+
+
+# --- What it does meanwhile --------------------------------------------------------------------
+
+
+class _Worker:
+    """The main thread of a worker, while others serve."""
+
+    def __init__(
+        self, post: Post, server: Server, access_log: AccessLog | None, signals: Signals
+    ) -> None:
+        self._settings = post.settings
+        self._error_log = post.error_log
+        self._slot = post.slot
+        self._channel = post.channel
+        self._server = server
+        self._access_log = access_log
+        self._signals = signals
+        self._is_told = False  # to retire
+        self._is_quick = False
+        self._is_alone = False  # the supervisor is no more
+        self._has_asked = False  # to be replaced
+        self._poll = select.poll()
+        self._poll.register(signals.fileno(), select.POLLIN)
+        self._poll.register(self._channel.fileno(), select.POLLIN)
+        self._interval = _OFTEN if _is_counted(post.settings) else _RARELY
+
+    def serve(self) -> None:
+        """Wait until it is to retire."""
+        while not self._is_told:
+            self._wait(self._interval)
+
+    def retire(self) -> None:
+        """Accept no more, finish what there is within the time for that, and end."""
+        server = self._server
+        self._slot.state = "draining"
+        deadline = monotonic() + self._settings.timeouts.graceful_timeout
+        server.stop(idle=0.0 if self._is_quick else IDLE)
+        hurries = is_closed = False
+        while not server.wait_until_stopped(0.02):
+            if not is_closed and not server.is_accepting:
+                is_closed = True
+                self._channel.send(messages.CLOSED)
+            if self._is_quick and not hurries:
+                hurries = True
+                server.stop()
+                deadline = min(deadline, monotonic() + QUICK)
+            if monotonic() >= deadline:
+                break
+            self._wait(0.0)
+        cut_off = server.close(0.0)
+        if cut_off:
+            logger.warning("%d request%s cut off", cut_off, " was" if cut_off == 1 else "s were")
+        self._publish()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for something to happen, and see to it."""
+        self._poll.poll(round(seconds * 1000))
+        for number in self._signals.read():
+            self._on_signal(number)
+        if not self._is_alone:
+            said, has_ended = self._channel.receive()
+            for byte in said:
+                self._on_message(bytes((byte,)))
+            if has_ended:
+                logger.warning("the supervisor is no more; this worker ends too")
+                self._is_alone = self._is_told = True
+                self._poll.unregister(self._channel.fileno())
+        self._publish()
+
+    def _publish(self) -> None:
+        """The figures, which are a sign of life too."""
+        self._server.figures.publish(self._slot)
+
+    def _on_signal(self, number: int) -> None:
+        if number == USR1:
+            self._reopen()
+        elif number == TERM and not self._has_asked:
+            # Another one first, so that somebody is there meanwhile.
+            self._has_asked = True
+            self._channel.send(messages.SIGNALLED)
+        else:
+            self._is_told = True
+            self._is_quick = self._is_quick or number != TERM
+
+    def _on_message(self, message: bytes) -> None:
+        if message == messages.LOOK:
+            self._server.look_again()
+        elif message == messages.REOPEN:
+            self._reopen()
+        elif message in (messages.RETIRE, messages.QUICK):
+            self._is_told = True
+            self._is_quick = self._is_quick or message == messages.QUICK
+
+    def _reopen(self) -> None:
+        self._error_log.reopen()
+        if self._access_log is not None:
+            self._access_log.reopen()
+
+
+def _is_counted(settings: Settings) -> bool:
+    """Whether somebody looks at the figures more than once a second."""
+    workers, admin = settings.workers, settings.admin
+    return bool(
+        workers.max_requests or workers.max_worker_memory or admin.admin_bind or admin.statsd_host
+    )
