@@ -30,6 +30,12 @@ def page(environ, start_response):
         start_response("200 OK", [])
     return [b'<a href="/deep">deep</a>']
 
+def printing(environ, start_response):
+    print("served")
+    return good(environ, start_response)
+
+print("imported")
+
 class Middleware:
     def __init__(self, app):
         self.app = app
@@ -74,9 +80,31 @@ def test_several_rules_and_all_of_them() -> None:
     assert len(json.loads(run("explain", "--all", "--format", "json").stdout)) == 334
 
 
+def test_numbers_may_have_commas_between_them_as_in_select() -> None:
+    assert run("explain", "a7, H045,").stdout == run("explain", "A07", "H045").stdout
+
+
+def test_a_letter_lists_its_rules() -> None:
+    listed = run("explain", "m").stdout.splitlines()
+    assert len(listed) == 27
+    assert all(line.startswith("M") for line in listed)
+    assert listed == [
+        line for line in run("explain", "--all").stdout.splitlines() if line[0] == "M"
+    ]
+    assert len(json.loads(run("explain", "M", "--format", "json").stdout)) == 27
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
-    [(("A50",), "A49"), (("B1",), "there is no rule B1"), ((), "quaich explain A07")],
+    [
+        (("A50",), "A49"),
+        (("B1",), "there is no rule B1"),
+        ((), "quaich explain A07"),
+        ((",",), "quaich explain A07"),
+        (("D065",), "D065 is no rule but a defect of wsgiref"),
+        (("v3",), "docs/differences.md"),
+        (("--all", "A07"), "leave out either it or the numbers"),
+    ],
 )
 def test_what_is_no_rule_is_an_error_of_usage(args: tuple[str, ...], said: str) -> None:
     result = run("explain", *args)
@@ -110,6 +138,8 @@ def test_what_is_no_rule_is_an_error_of_usage(args: tuple[str, ...], said: str) 
         (("cups:good", "--openapi", "cups.py"), 2),
         (("--middleware", "cups:APPLICATION"), 3),
         (("cups:good", "--output", "missing/report.txt"), 2),
+        (("cups:good", "--select", "A,S"), 0),
+        (("cups:good", "--host", "[::1]:80"), 0),
     ],
 )
 def test_the_exit_code_tells_what_came_of_it(args: tuple[str, ...], code: int) -> None:
@@ -123,6 +153,76 @@ def test_the_report_names_rule_place_and_what_to_do() -> None:
     assert "A07" in output
     assert "  cups.py:7 in bad" in output
     assert "Hint: " in output
+
+
+def test_what_the_application_prints_stands_beside_the_report() -> None:
+    result = run("check", "cups:printing", "--format", "json")
+    assert json.loads(result.stdout)["app"] == "cups:printing"
+    assert result.stderr.startswith("imported\nserved\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("cups:good", "--select", "S01"), "leave no rule that an application is checked by"),
+        (("cups:good", "--select", "H", "--ignore", "H"), "leave no rule"),
+        (("--middleware", "cups:Middleware", "--ignore", "S,A,M,H"), "a middleware is checked by"),
+        (("--middleware", "cups:Middleware", "--path", "/a"), "--path says what an application"),
+        (("--middleware", "cups:Middleware", "--openapi", "x"), "--openapi says"),
+        (("--middleware", "cups:Middleware", "--crawl", "1"), "--crawl says"),
+        (("cups:good", "--host", ""), "--host '': takes HOST or HOST:PORT"),
+        (("cups:good", "--host", "a b"), "--host 'a b'"),
+        (("cups:good", "--host", "http://shop/"), "--host 'http://shop/'"),
+        (("cups:good", "--host", ":80"), "--host ':80'"),
+        (("cups:good", "--openapi", "empty.json"), "--openapi: empty.json#: "),
+        (("cups:good", "--openapi", "missing.json"), "--openapi: missing.json: "),
+        (
+            ("cups:good", "--openapi", "idle.json"),
+            "--openapi: idle.json: it describes no operation",
+        ),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_an_error(args: tuple[str, ...], said: str) -> None:
+    Path("empty.json").write_text("{}")
+    Path("idle.json").write_text('{"openapi": "3.1.0", "paths": {}}')
+    result = run("check", *args)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") <= 2  # the module's own line, and ours
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("cups:Middleware",), "; it may be a middleware: add --middleware\n"),
+        (("--middleware", "cups:good"), "; it may be an application: leave out --middleware\n"),
+    ],
+)
+def test_application_and_middleware_are_told_apart(args: tuple[str, ...], said: str) -> None:
+    result = run("check", *args)
+    assert result.exit_code == 3
+    assert result.stderr.endswith(said)
+
+
+@pytest.mark.parametrize("args", [("cups:none",), ("cups:APPLICATIONS",), ("cups:print('x')",)])
+def test_what_is_neither_gets_no_such_hint(args: tuple[str, ...]) -> None:
+    for more in ((), ("--middleware",)):
+        assert "it may be" not in run("check", *args, *more).stderr
+
+
+def test_a_terminal_shows_the_text_in_colours_and_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    arguments = ("check", "cups:bad", "--exit-zero")
+    coloured = CliRunner().invoke(command, arguments, color=True).stdout
+    assert coloured.startswith("\x1b[1;31mErrors\x1b[0m")
+    assert "\x1b" not in run(*arguments).stdout
+    CliRunner().invoke(command, [*arguments, "-o", "report.txt"], color=True)
+    assert "\x1b" not in Path("report.txt").read_text()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in CliRunner().invoke(command, arguments, color=True).stdout
 
 
 def test_json_has_what_programs_need() -> None:
@@ -145,6 +245,7 @@ def test_other_programs_are_served() -> None:
 def test_a_page_is_written_to_a_file() -> None:
     result = run("check", "cups:bad", "--format", "html", "--output", "report.html")
     assert result.stdout == ""
+    assert result.stderr.endswith("quaich: cups:bad has 1 error (see report.html)\n")
     assert Path("report.html").read_text("utf-8").startswith("<!doctype html>")
 
 

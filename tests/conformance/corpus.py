@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from conformance.gateway import Gateway, correct
-from quaich.conformance import Finding, Report
+from quaich.conformance import Finding, Report, find
 
 T = TypeVar("T")
 
 HERE: Final = Path(__file__).parent
+
+_LESS: Final = ("H121",)  # less to an application than to a server
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Case:
     count: int = 1
     also: tuple[str, ...] = ()  # other rules that may be reported; of errors only the rule's own
     misses: tuple[str, ...] = ()  # what wsgiref.validate misses (V20-V44)
+    severity: str = ""  # if it is not that of the rule
     late: bool = False  # found out when nobody is there to be told by an exception
 
     def __str__(self) -> str:
@@ -142,6 +145,9 @@ def fault_of(case: Case, findings: Iterable[Finding]) -> str:
     (finding,) = own
     if finding.party != case.party:
         return f"blames the {finding.party}: {finding}"
+    severity = case.severity or find(case.rule).severity
+    if finding.severity != severity and case.rule not in _LESS:
+        return f"is no {severity}: {finding}"
     if finding.count != case.count:
         return f"counts {finding.count}: {finding}"
     file, line, function = finding.where

@@ -1,13 +1,16 @@
 """The trials of ``quaich check``: each finds the application that does not stand it, and none
 finds anything in a sound one."""
 
+import asyncio
+import io
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from quaich.conformance.check.battery import TRIALS, Battery
+from quaich.conformance.check.battery import TRIALS, Battery, early
+from quaich.conformance.check.gateway import FileWrapper, call, environ_of
 from quaich.conformance.check.targets import parse_path
 from quaich.conformance.findings import Finding, Report
 from quaich.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -212,7 +215,115 @@ def failing() -> WSGIApplication:
     return application
 
 
+def one_argument() -> WSGIApplication:
+    def application(environ: WSGIEnvironment) -> list[bytes]:
+        return [b""]
+
+    made: Any = application
+    return made  # type: ignore[no-any-return]  # this is the point
+
+
+def used_up() -> WSGIApplication:
+    blocks = iter([b"hello"])
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        start_response("200 OK", [*TEXT])
+        return blocks
+
+    return application
+
+
+def second_with_500() -> WSGIApplication:
+    calls: list[None] = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        calls.append(None)
+        start_response("500 Internal Server Error" if len(calls) == 2 else "200 OK", [*TEXT])
+        return [b"hello"]
+
+    return application
+
+
+def missing_at_once(key: str) -> WSGIApplication:
+    """Fails with the ordinary request, and with any."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        raise KeyError(key)
+
+    return application
+
+
+def decoding_chunks() -> WSGIApplication:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        if environ.get("HTTP_TRANSFER_ENCODING") == "chunked":
+            int(environ["wsgi.input"].readline(), 16)
+        start_response("200 OK", [*TEXT])
+        return [b""]
+
+    return application
+
+
+def refusing_trailers() -> WSGIApplication:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        start_response("400 No Trailers" if "HTTP_TE" in environ else "200 OK", [*TEXT])
+        return [b""]
+
+    return application
+
+
+def wrapping(file: Callable[[], Any], *headers: tuple[str, str]) -> WSGIApplication:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        start_response("200 OK", [*TEXT, *headers])
+        wrapper: Any = environ.get("wsgi.file_wrapper")
+        return [b""] if wrapper is None else wrapper(file())
+
+    return application
+
+
+def at_its_end() -> WSGIApplication:
+    def file() -> io.BytesIO:
+        stream = io.BytesIO()
+        stream.write(b"hello")
+        return stream
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        wrapper: Any = environ.get("wsgi.file_wrapper")
+        if wrapper is None:
+            start_response("200 OK", [*TEXT])
+            return [b"hello"]
+        start_response("200 OK", [*TEXT, ("Content-Length", "5")])
+        return wrapper(file())
+
+    return application
+
+
+def left_unusable() -> WSGIApplication:
+    """A result that is closed early takes what the next request needs."""
+    pool = [b"hello"]
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        block = pool.pop()
+        start_response("200 OK", [*TEXT])
+        yield b""
+        yield block
+        pool.append(block)
+
+    return application
+
+
 BREAKERS: list[tuple[str, Callable[[], WSGIApplication]]] = [
+    ("A01", one_argument),
+    ("A02", used_up),
+    ("A02", second_with_500),
+    ("A29", lambda: missing_at_once("CONTENT_LENGTH")),
+    ("A35", lambda: missing_at_once("key")),
+    ("A35", lambda: missing_at_once("Key.of a table")),
+    ("A49", lambda: missing_at_once("server.socket")),
+    ("A38", decoding_chunks),
+    ("A38", refusing_trailers),
+    ("A45", lambda: wrapping(lambda: "logo.png")),
+    ("A45", lambda: wrapping(lambda: io.StringIO("text"))),
+    ("A46", at_its_end),
     ("A02", once),
     ("A02", one_thread),
     ("A29", lambda: needs("QUERY_STRING")),
@@ -235,6 +346,67 @@ def test_a_trial_finds(rule: str, make: Callable[[], WSGIApplication]) -> None:
     assert rules_of(make()) == {rule}
 
 
+def test_a_result_that_is_closed_early_may_not_be_missed() -> None:
+    battery, target = Battery(left_unusable(), Report()), parse_path("/")
+    early(battery, target, battery.ask(battery.environ(target)))
+    assert {finding.rule for finding in battery.report.findings} == {"A20"}
+
+
+def test_a_request_that_does_not_return_is_told_of_and_ends_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where a lock is freed behind the last block. The test frees it."""
+    monkeypatch.setattr("quaich.conformance.check.battery._TIMEOUT", 0.05)
+    lock = threading.Semaphore()
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        lock.acquire()
+        start_response("200 OK", [*TEXT])
+        yield b"one"
+        yield b"two"
+        lock.release()
+
+    battery, target = Battery(application, Report()), parse_path("/")
+    early(battery, target, battery.ask(battery.environ(target)))
+    (finding,) = battery.report.findings
+    assert (finding.rule, battery.is_stuck) == ("A20", True)
+    assert "does not return" in finding.message
+    asked = battery.asked
+    for _ in range(20):
+        lock.release()  # so that the thread ends
+    battery.run(target)
+    assert "headers edited" not in battery.by_trial
+    assert battery.asked > asked
+
+
+def echo(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    start_response("200 OK", [*TEXT])
+    return [repr(sorted(map(str, environ))).encode()]
+
+
+def counting() -> WSGIApplication:
+    """Every other answer is another."""
+    calls: list[None] = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        calls.append(None)
+        start_response("200 OK" if len(calls) % 2 else "202 Accepted", [*TEXT])
+        return [b"%d" % len(calls)]
+
+    return application
+
+
+def sending_a_file(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    wrapper: Any = environ.get("wsgi.file_wrapper", FileWrapper)
+    start_response("200 OK", [*TEXT, ("Content-Length", "5")])
+    return wrapper(io.BytesIO(b"hello"))
+
+
+@pytest.mark.parametrize("application", [echo, counting(), sending_a_file])
+def test_nothing_is_found_in_what_answers_otherwise_each_time(application: Any) -> None:
+    assert findings_of(application) == []
+
+
 @pytest.mark.parametrize("variable", ["QUERY_STRING", "HTTP_HOST"])
 def test_the_variable_that_is_missed_is_named_and_the_line(variable: str) -> None:
     (finding,) = findings_of(needs(variable))
@@ -242,3 +414,26 @@ def test_the_variable_that_is_missed_is_named_and_the_line(variable: str) -> Non
     assert finding.where.file == __file__
     assert finding.where.function.endswith("application")
     assert finding.where.line > 1
+
+
+# --- What is not easily borne -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, SystemExit])
+def test_whatever_an_application_raises_the_check_goes_on(error: type[BaseException]) -> None:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        raise error
+
+    assert {finding.rule for finding in findings_of(application)} == {"A35"}
+
+
+def test_a_result_larger_than_memory_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quaich.conformance.check.gateway.CONTENT_MAX", 100)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [*TEXT])
+        while True:
+            yield b"x" * 30
+
+    answer = call(application, environ_of())
+    assert (len(answer.content), answer.cut) == (120, True)

@@ -1,8 +1,10 @@
 """Every program of the corpus, seen by the checker: each that breaks a rule is found, at its
 place and by its party, and nobody else is accused."""
 
+import io
 import re
 import warnings
+import wsgiref.handlers
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +19,9 @@ load()
 # Less to an application than to a server.
 _WARNINGS = ("H121",)
 ERRORS = [
-    case for case in BREAKERS if find(case.rule).severity == "error" and case.rule not in _WARNINGS
+    case
+    for case in BREAKERS
+    if (case.severity or find(case.rule).severity) == "error" and case.rule not in _WARNINGS
 ]
 
 
@@ -115,6 +119,58 @@ def test_what_was_sound_hides_nothing(case: Case) -> None:
     assert fault_of(case, findings_of(case, checker)) == ""
 
 
+# -- What to do -------------------------------------------------------------------------------
+
+
+async def asynchronous(environ: Any, start_response: Any) -> list[bytes]:
+    return []
+
+
+def test_what_to_do_about_an_asynchronous_application_is_told() -> None:
+    application: Any = asynchronous
+    checked = checker(application)
+    coroutine = Gateway().call(checked)
+    coroutine.close()
+    (finding,) = checked.findings
+    assert finding.rule == "A17"
+    assert "ASGI" in finding.hint
+
+
+def test_what_closes_a_result_unseen_is_told() -> None:
+    """A generator does, that is broken off in the midst of "yield from"."""
+
+    def passing(result: Any) -> Any:
+        try:
+            yield from result
+        finally:
+            result.close()
+
+    def generator(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        yield b"content"
+
+    checked = checker(generator)
+    passed = passing(Gateway().call(checked))
+    next(passed)
+    passed.close()
+    (finding,) = checked.findings
+    assert finding.rule == "S18"
+    assert "`yield from result`" in finding.hint
+
+
+# -- Places -----------------------------------------------------------------------------------
+
+
+def test_a_server_of_the_standard_library_can_be_guilty() -> None:
+    """What else is in it only calls what it is given: there the finding names the caller."""
+    checked = checker(correct)
+    environ = {**Gateway().environ, "REMOTE_HOST": ""}
+    streams = io.BytesIO(), io.BytesIO(), io.StringIO()
+    wsgiref.handlers.SimpleHandler(*streams, environ).run(checked)
+    (finding,) = [each for each in checked.findings if each.rule == "S35"]
+    assert finding.where.file == wsgiref.handlers.__file__
+
+
 # -- What the corpus has ----------------------------------------------------------------------
 
 SEEN_AS = {"A26": "A25"}
@@ -127,6 +183,18 @@ SEEN_AS = {"A26": "A25"}
 )
 def test_every_rule_for_applications_that_is_seen_at_run_time_is_broken(rule: str) -> None:
     assert SEEN_AS.get(rule, rule) in {case.rule for case in BREAKERS}
+
+
+SERVERS_SEEN_AS = {"S03": "S36", "S04": "S86", "S10": "S29", "S55": "S51", "S88": "S58"}
+"""A rule that says the same of less."""
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule.id for rule in catalogue().values() if rule.id[0] == "S" and "run time" in rule.checked],
+)
+def test_every_rule_for_servers_that_is_seen_at_run_time_is_broken(rule: str) -> None:
+    assert SERVERS_SEEN_AS.get(rule, rule) in {case.rule for case in BREAKERS}
 
 
 @pytest.mark.parametrize("rule", ["H116", "H120", "H121", "H124", "H134", "H136", "H139"])

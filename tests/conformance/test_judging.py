@@ -1,11 +1,12 @@
-"""The prober's frame: verdicts, a server that dies, reports, and a server as a process."""
+"""The prober's frame: verdicts, a server that dies, and reports."""
 
 import json
 import socket
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 
 from quaich.conformance.probe import judging
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, Verdict, judge
-from quaich.conformance.probe.launching import CannotStart, launched
+from quaich.conformance.probe.launching import CannotStart
 from quaich.conformance.probe.reporting import FORMATS, Judged, compared
+from quaich.conformance.probe.trials.refusing import must_refuse
 from quaich.conformance.probe.wire import Client
 from quaich.conformance.rules import catalogue
 
@@ -49,11 +51,14 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """No trials but those that a test puts here."""
     trials: dict[str, Any] = {}
     monkeypatch.setattr(judging, "TRIALS", trials)
+    monkeypatch.setattr(judging, "_PAUSE", 0.0)
     return trials
 
 
-def verdicts(client: Client, **more: Any) -> dict[str, Verdict]:
-    return {each.rule: each for each in judge(Probe(client), **more)}
+def verdicts(
+    client: Client, start: Callable[[str], Client] | None = None, **more: Any
+) -> dict[str, Verdict]:
+    return {each.rule: each for each in judge(Probe(client, start=start), **more)}
 
 
 # --- Verdicts ---------------------------------------------------------------------------------
@@ -108,10 +113,55 @@ def test_a_trial_that_ends_the_server_is_at_fault_and_the_next_is_not(
 
         trials["H045"] = deadly
         trials["H046"] = lambda probe: str(probe.client.get("/").status)
-        found = verdicts(first, rules=["H045", "H046"], revive=lambda: second)
+        found = verdicts(first, rules=["H045", "H046"], start=lambda kind: second)
     assert found["H045"].verdict == "fail"
     assert "answers nobody any more" in found["H045"].detail
     assert (found["H046"].verdict, found["H046"].detail) == ("pass", "200")
+
+
+@pytest.mark.parametrize("can_start", [True, False])
+def test_behind_the_end_of_the_server_nothing_is_said_of_it(
+    trials: dict[str, Any], can_start: bool
+) -> None:
+    """What is known stays known, though the server is gone and cannot be started again."""
+
+    def deadly(probe: Probe) -> None:
+        probe.client.port = _nobody()
+
+    def start(kind: str) -> Client:
+        raise CannotStart("not today")
+
+    trials["H044"] = lambda probe: None
+    trials["H045"] = deadly
+    trials["H046"] = lambda probe: str(probe.client.get("/").status)
+    with answering() as client:
+        found = verdicts(client, rules=["H044", "H045", "H046"], start=start if can_start else None)
+    assert [each.verdict for each in found.values()] == ["pass", "fail", "untestable"]
+    assert "since the trial of H045" in found["H046"].detail
+    assert ("not today" in found["H046"].detail) == can_start
+
+
+@pytest.mark.parametrize(
+    ("tries", "broken", "verdict"),
+    [(1, 1, "fail"), (2, 1, "pass"), (2, 2, "fail"), (3, 2, "pass")],
+)
+def test_a_breach_has_to_show_each_time(
+    trials: dict[str, Any], tries: int, broken: int, verdict: str
+) -> None:
+    times = iter(range(10))
+
+    def trial(probe: Probe) -> str:
+        number = next(times)
+        if number < broken:
+            raise Broken(f"at time {number}")
+        return "as it should"
+
+    trials["H045"] = trial
+    with answering() as client:
+        (found,) = verdicts(client, rules=["H045"], tries=tries).values()
+    assert found.verdict == verdict
+    assert "at time 0" in found.detail
+    assert next(times) == min(tries, broken + 1)
 
 
 def _nobody() -> int:
@@ -136,10 +186,10 @@ def test_what_must_be_refused_may_be_dropped_and_not_be_served(
     with answering(answer) as client:
         probe = Probe(client)
         if refused:
-            probe.must_refuse(b"GET / HTTP/1.1\r\n\r\n", 400)
+            must_refuse(probe, b"GET / HTTP/1.1\r\n\r\n", 400, what="it")
         else:
             with pytest.raises(Broken, match="not 400"):
-                probe.must_refuse(b"GET / HTTP/1.1\r\n\r\n", 400)
+                must_refuse(probe, b"GET / HTTP/1.1\r\n\r\n", 400, what="it")
 
 
 # --- Reports ----------------------------------------------------------------------------------
@@ -194,6 +244,11 @@ def test_a_line_for_github_is_one_line() -> None:
     assert len(FORMATS["github"](JUDGED).splitlines()) == 2
 
 
+def test_a_colon_of_an_address_ends_no_property_of_github() -> None:
+    lines = FORMATS["github"](replace(JUDGED, server="http://127.0.0.1:80")).splitlines()
+    assert lines[0].startswith("::error title=http%3A//127.0.0.1%3A80 H045::")
+
+
 def test_a_table_has_each_rule_that_somebody_breaks() -> None:
     other = Judged("other", "2", tuple(Verdict(r, "pass", "") for r in ("H045", "H133", "S51")))
     table = compared([JUDGED, other])
@@ -202,33 +257,3 @@ def test_a_table_has_each_rule_that_somebody_breaks() -> None:
     rows = [line for line in table.splitlines() if line.startswith(("| H", "| S"))]
     assert [row.split("|")[1].strip() for row in rows] == ["H133", "H045"][::-1]
     assert rows[0].endswith("| ✗ | ✓ |")
-
-
-# --- A server as a process --------------------------------------------------------------------
-
-
-@pytest.mark.live
-def test_a_server_is_started_and_ended() -> None:
-    command = (
-        "python -c 'from {module} import application; from wsgiref.simple_server import"
-        ' make_server; make_server("{host}", {port}, application).serve_forever()\''
-    )
-    with launched(command) as running:
-        probe = Probe(Client(running.host, running.port))
-        probe.begin("S08")
-        assert probe.environ()["REQUEST_METHOD"] == ["str", "GET"]
-        assert [each["event"] for each in probe.log("called")] == ["called"]
-    assert running.process.returncode is not None
-
-
-@pytest.mark.live
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        ("python -c 'raise SystemExit(\"not today\")'", "not today"),
-        ("no-such-server --port {port}", "No such file"),
-    ],
-)
-def test_why_a_server_does_not_start_is_said(command: str, said: str) -> None:
-    with pytest.raises(CannotStart, match=said), launched(command):
-        pass

@@ -75,6 +75,7 @@ FINDINGS = st.builds(
     where=st.builds(Where, TEXTS, st.integers(0, 9999), TEXTS),
     hint=TEXTS,
     count=st.integers(1, 50),
+    requests=st.lists(TEXTS, max_size=2).map(tuple),
 )
 OUTCOMES = st.builds(
     Outcome,
@@ -85,6 +86,7 @@ OUTCOMES = st.builds(
     trials=st.lists(st.tuples(TEXTS, st.integers(0, 9)), max_size=2).map(tuple),
     version=TEXTS,
     time=st.none() | st.datetimes(timezones=st.just(UTC)),
+    answers=st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple),
 )
 
 
@@ -234,7 +236,7 @@ def test_a_text_groups_by_severity_and_ends_with_a_summary() -> None:
 
 def test_a_text_says_so_where_there_are_no_errors() -> None:
     last = text.render(outcome(WARNING, WARNING)).splitlines()[-1]
-    assert last.startswith("no errors, 2 warnings in 41 requests; ")
+    assert last.startswith("No errors, 2 warnings in 41 requests; ")
     assert last.endswith(" quaich explain A21 says more.")
 
 
@@ -264,6 +266,61 @@ def test_a_text_has_colours_only_where_they_are_wanted() -> None:
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == text.render(ended)
 
 
+PAGES = (("GET /", "200 OK"), ("GET /old", "301 Moved"), ("GET /a\x1b", "404 Not\nFound"))
+
+
+def test_a_text_names_the_pages_where_there_are_several() -> None:
+    asked = replace(ERROR, requests=("GET /", "GET /a\x1b"))
+    report = text.render(replace(outcome(asked), answers=PAGES))
+    assert "a tuple (3 times)\n        Asked for: GET /, GET /a\\x1b\n" in report
+    assert "Asked for" not in text.render(replace(outcome(asked), answers=PAGES[:1]))
+    assert "Asked for" not in text.render(replace(outcome(ERROR), answers=PAGES))
+
+
+def test_the_other_formats_name_them_too() -> None:
+    ended = outcome(replace(ERROR, requests=("GET /<a>", "GET /b")))
+    assert json.loads(FORMATS["json"](ended))["findings"][0]["requests"] == ["GET /<a>", "GET /b"]
+    assert "a tuple (asked for GET /<a>, GET /b) (3 times)%0A" in FORMATS["github"](ended)
+    failure = ET.fromstring(FORMATS["junit"](ended)).find(".//failure")
+    assert failure is not None
+    assert "(asked for GET /<a>, GET /b) (3 times)" in str(failure.text)
+    assert "<code>GET /&lt;a&gt;</code>" in FORMATS["html"](ended)
+
+
+def test_a_text_says_which_pages_were_none() -> None:
+    for ended in (outcome(), outcome(ERROR)):
+        report = text.render(replace(ended, answers=PAGES))
+        assert report.endswith("\nAnswered with an error: GET /a\\x1b (404 Not Found).\n")
+        assert text.render(replace(ended, answers=PAGES[:2])) == text.render(ended)
+
+
+def test_a_text_says_where_no_page_was_there_to_be_checked() -> None:
+    report = text.render(replace(outcome(), answers=(("GET /", "ValueError"),)))
+    assert report.splitlines()[1] == (
+        "Answered with an error: GET / (ValueError)."
+        " Nothing else was asked for: name pages with --path."
+    )
+
+
+def test_a_text_lists_some_of_many_pages() -> None:
+    many = tuple((f"GET /{number}", "404 Not Found") for number in range(12))
+    report = text.render(replace(outcome(), answers=(PAGES[0], *many)))
+    assert "GET /9 (404 Not Found), and 2 more." in report.replace("\n", " ")
+    assert "GET /10" not in report
+
+
+def test_other_formats_list_all_pages() -> None:
+    ended = replace(outcome(), answers=(("GET /<a>", "404 <Not>"), ("GET /", "200 OK")))
+    assert json.loads(FORMATS["json"](ended))["answers"] == [
+        {"request": "GET /<a>", "answer": "404 <Not>"},
+        {"request": "GET /", "answer": "200 OK"},
+    ]
+    page = FORMATS["html"](ended)
+    assert '<th scope="row">GET /&lt;a&gt;</th><td>404 &lt;Not&gt;</td>' in page
+    assert '<th scope="row">GET /</th><td>200 OK</td>' in page
+    assert "What was asked for" not in FORMATS["html"](outcome())
+
+
 # --- json -------------------------------------------------------------------------------------
 
 
@@ -275,6 +332,7 @@ def test_json_has_these_keys() -> None:
         "version": "1.2.3",
         "time": "2026-11-27T03:05:00+00:00",
         "requests": 41,
+        "answers": [],
         "trials": [{"name": "plain GET", "requests": 1}, {"name": "HEAD", "requests": 40}],
         "rules_checked": ["A06", "A07", "A21", "S22"],
         "findings": [
@@ -287,6 +345,10 @@ def test_json_has_these_keys() -> None:
                 "where": "/srv/shop/views.py:41 in cups",
                 "hint": "Pass a list.",
                 "count": 3,
+                "requests": [],
+                "file": "/srv/shop/views.py",
+                "line": 41,
+                "function": "cups",
             },
             {
                 "rule": "S22",
@@ -297,6 +359,10 @@ def test_json_has_these_keys() -> None:
                 "where": "",
                 "hint": "Pass a list.",
                 "count": 1,
+                "requests": [],
+                "file": "",
+                "line": None,
+                "function": "",
             },
         ],
     }

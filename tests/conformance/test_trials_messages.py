@@ -1,25 +1,16 @@
 """The trials of content, chunks, connections and responses: each sees a server that breaks its
 rule.
-
-What breaks the rules is a relay in front of Quaich's server. It changes what passes, so that a
-request in which something is wrong is served, or a response is not what it should be.
 """
 
-import contextlib
-import re
-import select
-import socket
-import struct
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from conformance.relay import HONEST, Relay, answered, asked, dropped, status, sub, verdict, wanted
 from quaich import Server
 from quaich.conformance.probe import application
-from quaich.conformance.probe.judging import TRIALS, Probe, Verdict, judge
+from quaich.conformance.probe.judging import TRIALS
 from quaich.conformance.probe.trials import (
     chunks,
     connections,
@@ -27,27 +18,14 @@ from quaich.conformance.probe.trials import (
     endings,
     expectations,
     messages,
+    refusing,
 )
-from quaich.conformance.probe.wire import Client
-from quaich.conformance.rules import catalogue
 
 MODULES = (content, chunks, expectations, connections, messages, endings)
 PERMISSIONS = {"H075", "H096"}  # nobody can break them
 RULES = [rule for number in range(60, 141) if (rule := f"H{number:03}") not in PERMISSIONS]
 
 UNTESTABLE = {"H111", "H112"}  # on a server that keeps idle connections; under TLS
-
-Change = Callable[[bytes], bytes | None]
-
-
-@dataclass(frozen=True)
-class Relay:
-    """What it does with each piece that passes (None: the connection is closed), and what with
-    the connection once an answer has passed."""
-
-    ask: Change = lambda data: data
-    answer: Change = lambda data: data
-    then: Literal["", "close", "reset"] = ""
 
 
 def told_of_chunks(environ: Any, start_response: Any) -> Any:
@@ -63,87 +41,6 @@ def port() -> Iterator[int]:
         yield server.port
 
 
-@contextlib.contextmanager
-def serving(relay: Relay, port: int) -> Iterator[int]:
-    """The relay's own port."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        stopping = threading.Event()
-        threads: list[threading.Thread] = []
-
-        def accept() -> None:
-            while not stopping.is_set():
-                client, _ = listener.accept()
-                thread = threading.Thread(target=pass_on, args=(relay, client, port), daemon=True)
-                threads.append(thread)
-                thread.start()
-
-        acceptor = threading.Thread(target=accept, daemon=True)
-        acceptor.start()
-        own: int = listener.getsockname()[1]
-        try:
-            yield own
-        finally:
-            stopping.set()
-            socket.create_connection(("127.0.0.1", own)).close()
-            for thread in [acceptor, *threads]:
-                thread.join(10)
-
-
-def pass_on(relay: Relay, client: socket.socket, port: int) -> None:
-    """Both directions of one connection, until both sides have ended."""
-    with client, socket.create_connection(("127.0.0.1", port)) as server:
-        ways = {client: (server, relay.ask), server: (client, relay.answer)}
-        with contextlib.suppress(OSError):
-            while ways:
-                for source in select.select(list(ways), [], [])[0]:
-                    target, change = ways[source]
-                    data = source.recv(1 << 20)
-                    if not data:
-                        del ways[source]
-                        target.shutdown(socket.SHUT_WR)
-                        continue
-                    changed = change(data)
-                    if changed is None:
-                        return
-                    target.sendall(changed)
-                    if source is server and relay.then:
-                        if relay.then == "reset":
-                            linger = struct.pack("ii", 1, 0)
-                            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                        return
-
-
-def verdict(rule: str, relay: Relay, port: int, *, has_application: bool = True) -> Verdict:
-    """What the trial says of Quaich's server behind the relay."""
-    with serving(relay, port) as own:
-        probe = Probe(Client("127.0.0.1", own), has_application=has_application)
-        (result,) = judge(probe, [rule])
-        return result
-
-
-def sub(pattern: bytes, by: bytes) -> Change:
-    """Replace it where it is asked or answered."""
-    return lambda data: re.sub(pattern, by, data, flags=re.DOTALL)
-
-
-def asked(pattern: bytes, by: bytes) -> Relay:
-    return Relay(ask=sub(pattern, by))
-
-
-def answered(pattern: bytes, by: bytes, then: Literal["", "close", "reset"] = "") -> Relay:
-    return Relay(answer=sub(pattern, by), then=then)
-
-
-def dropped(pattern: bytes) -> Relay:
-    """Close where an answer is of this kind."""
-    return Relay(answer=lambda data: None if re.match(pattern, data) else data)
-
-
-def status(old: int, new: int) -> Relay:
-    return answered(rb"^HTTP/1.1 %d" % old, b"HTTP/1.1 %d" % new)
-
-
-HONEST = Relay()
 # Until Quaich's server refuses it by itself: what is refused anyway.
 REFUSES_600 = answered(rb"^HTTP/1.1 [6-9]\d\d", b"HTTP/1.1 500")
 IN_1_1 = asked(rb" HTTP/1\.0\r\n", b" HTTP/1.1\r\n")
@@ -188,6 +85,7 @@ BREAKS = [
     ("H066", "case counts", asked(rb"Transfer-Encoding: Chunked", b"Transfer-Encoding: other")),
     ("H066", "the last line counts", asked(rb"Transfer-Encoding: gzip\r\n", b"")),
     ("H067", "an unknown coding is nothing", asked(rb"x-probe, ", b"")),
+    ("H067", "without an answer", dropped(b"HTTP/1.1 501")),
     ("H067", "with 400", status(501, 400)),
     ("H068", "the first coding counts", asked(rb"chunked, gzip", b"chunked")),
     ("H068", "controls are white space", asked(rb"\x0b", b"")),
@@ -318,6 +216,9 @@ BREAKS = [
         "the last chunk comes",
         answered(rb"(\r\nhel\r\n|^)2\r\nlo\r\n\Z", b"\\g<0>0\r\n\r\n"),
     ),
+    ("H132", "data that do not end with CR LF", answered(rb"3\r\nhel\r\n", b"3\r\nhelXX")),
+    ("H132", "a size that is negative", answered(rb"3\r\nhel\r\n", b"-F\r\nhel\r\n")),
+    ("H132", "a size with a prefix", answered(rb"3\r\nhel\r\n", b"0x3\r\nhel\r\n")),
     ("H132", "an empty chunk", answered(rb"3\r\nhel\r\n", b"\\g<0>0\r\n\r\n")),
     ("H133", "no Date", answered(rb"Date: [^\r]+\r\n", b"")),
     ("H133", "two of them", answered(rb"Date: [^\r]+\r\n", rb"\g<0>\g<0>")),
@@ -350,8 +251,8 @@ def test_all_rules_have_a_trial() -> None:
 def test_of_a_server_that_keeps_it(rule: str, port: int) -> None:
     """Quaich's server passes."""
     result = verdict(rule, REFUSES_600 if rule == "H116" else HONEST, port)
-    wanted = "untestable" if rule in UNTESTABLE else "pass"
-    assert (result.verdict, result.detail) == (wanted, result.detail)
+    expected = "untestable" if rule in UNTESTABLE else "pass"
+    assert (result.verdict, result.detail) == (expected, result.detail)
 
 
 @pytest.mark.parametrize(
@@ -362,8 +263,22 @@ def test_of_a_server_that_keeps_it(rule: str, port: int) -> None:
 def test_of_a_server_that_breaks_it(rule: str, relay: Relay, port: int) -> None:
     """It fails, or is warned of, as the rule's severity says."""
     result = verdict(rule, relay, port)
-    wanted = "fail" if catalogue()[rule].severity == "error" else "warn"
-    assert (result.verdict, result.detail) == (wanted, result.detail)
+    assert (result.verdict, result.detail) == (wanted(rule), result.detail)
+
+
+@pytest.mark.parametrize(
+    ("rule", "relay"),
+    [
+        ("H063", asked(rb"Content-Length: 4294967299", b"Content-Length: 3")),
+        ("H081", asked(rb"\r\n100000005\r\n", b"\r\n5\r\n")),
+    ],
+)
+def test_of_a_server_that_is_slow_to_break_it(
+    rule: str, relay: Relay, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it answers while another request is served counts too: silence is not trusted."""
+    monkeypatch.setattr(refusing, "SHORT", 0.001)
+    assert verdict(rule, relay, port).verdict == "fail"
 
 
 def test_of_a_server_that_tells_of_chunks() -> None:

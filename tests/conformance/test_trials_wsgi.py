@@ -1,6 +1,7 @@
 """Trials of WSGI: each finds a server that breaks its rule, and passes one that keeps it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,32 @@ def test_a_broken_server_does_not_pass(
     assert verdict.verdict == _wanted(rule, kind), verdict.detail
     for word in words:
         assert word in verdict.detail
+
+
+class RaisesAlways(Exchange):
+    """start_response raises whatever it is given."""
+
+    def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Any:
+        super().start_response(status, headers, exc_info)
+        raise ValueError("on principle")
+
+
+class FailsAlways(Exchange):
+    """No result is served."""
+
+    def send_result(self, result: Any) -> None:
+        raise ValueError("on principle")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [(RaisesAlways, "S63"), (RaisesAlways, "S64"), (RaisesAlways, "S70"), (FailsAlways, "S88")],
+)
+def test_an_error_says_nothing_of_a_server_that_fails_anyway(
+    kind: type[Exchange], rule: str
+) -> None:
+    with serving(kind) as port:
+        assert verdict_of(rule, port).verdict == "untestable"
 
 
 def test_every_trial_finds_something() -> None:

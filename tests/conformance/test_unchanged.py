@@ -1,8 +1,11 @@
 """What a correct application and a correct server do with each other, the checker leaves as it
 is: the same objects, the same calls, in the same order."""
 
+import _thread
+import copy
 import gc
 import io
+import pickle
 import sys
 import threading
 import weakref
@@ -24,6 +27,7 @@ from conformance.gateway import (
 from conformance.odd import Counted
 from quaich.conformance import Report, Violation, checker
 from quaich.conformance.findings import NOWHERE, Breach
+from server.wire import wait_until
 
 load()
 
@@ -191,6 +195,20 @@ def test_iter_is_called_once_for_each_time_that_the_server_calls_it() -> None:
     assert list(checked) == [b"con", b"tent"]
     assert result.events == ["iter", "iter"]
     checked.close()
+
+
+def test_what_is_no_iterator_is_none() -> None:
+    """A server that takes one for the other is to fail as it would without a checker."""
+    checked = returned(Closable(b"content"))
+    with pytest.raises(TypeError, match="'Closable' object is not an iterator"):
+        next(checked)
+    assert next(iter(checked)) == b"content"
+    checked.close()
+
+
+def test_an_iterator_may_be_asked_at_once() -> None:
+    checked = returned(iter([b"con", b"tent"]))
+    assert [next(checked), next(checked), next(checked, None)] == [b"con", b"tent", None]
 
 
 def test_what_the_iterable_raises_is_raised() -> None:
@@ -384,6 +402,21 @@ def test_the_streams_pass_everything_on() -> None:
     assert errors.getvalue() == "one\ntwo\nthree\n"
 
 
+def test_lines_before_an_error_are_written() -> None:
+    errors = io.StringIO()
+
+    def lines() -> Iterator[str]:
+        yield "one\n"
+        raise ValueError("an error")
+
+    def application(environ: Any, start_response: Any) -> Any:
+        environ["wsgi.errors"].writelines(lines())
+
+    with pytest.raises(ValueError, match="an error"):
+        gateway_with({"wsgi.errors": errors})().serve(checker(application))
+    assert errors.getvalue() == "one\n"
+
+
 def test_attributes_of_the_application_are_there() -> None:
     """A framework's application has a test client and more."""
 
@@ -396,6 +429,36 @@ def test_attributes_of_the_application_are_there() -> None:
     checked = checker(Application())
     assert checked.name == "name"
     assert not hasattr(checked, "nothing")
+
+
+def test_a_copy_of_a_checker_reports_to_the_same_place() -> None:
+    """A framework copies the applications that it is given."""
+    checked = checker(returning(["content"]))
+    Gateway().serve(copy.deepcopy(checked))
+    Gateway().serve(copy.copy(checked))
+    assert [(each.rule, each.count) for each in checked.findings] == [("A18", 2)]
+
+
+def test_a_checker_can_be_carried_to_another_process() -> None:
+    checked = checker(correct, inner="middleware")
+    other = pickle.loads(pickle.dumps(checked))
+    assert other.application is correct
+    assert (other.inner, other.findings) == ("middleware", [])
+    Gateway().serve(other)
+
+
+def generator(environ: Any, start_response: Any) -> Iterator[bytes]:
+    start_response("200 OK", PLAIN)
+    yield b"content"
+
+
+def test_a_server_in_c_may_call() -> None:
+    """There is no frame behind the checker's. A result that is left has the application's place."""
+    report = Report()
+    _thread.start_new_thread(checker(generator, report), (Gateway().environ, print))
+    wait_until(lambda: bool(report.findings), "the finding")
+    (finding,) = report.findings
+    assert (finding.rule, finding.where.function) == ("S18", "generator")
 
 
 # -- A checker that raises ------------------------------------------------------------------
@@ -412,6 +475,19 @@ def test_a_result_that_is_refused_is_closed() -> None:
     with pytest.raises(Violation):
         gateway.call(checker(application, "raise"))
     assert file.closed
+
+
+def test_a_result_that_is_refused_and_cannot_be_closed_hides_nothing() -> None:
+    class Failing(FileWrapper):
+        def close(self) -> None:
+            raise OSError("no end")
+
+    def application(environ: Any, start_response: Any) -> Any:
+        return Failing(io.BytesIO())
+
+    gateway = gateway_with({"wsgi.file_wrapper": FileWrapper})()
+    with pytest.raises(Violation, match="A16"):
+        gateway.call(checker(application, "raise"))
 
 
 def test_a_call_that_is_refused_is_over() -> None:

@@ -266,7 +266,7 @@ def test_a_list_of_blocks_has_a_known_length(wsgiref: SimpleNamespace, result: A
         (Blocks(b"abc"), None),
         (iter([b"abc"]), None),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_one_block_is_all_there_is(
     wsgiref: SimpleNamespace, result: Any, length: str | None

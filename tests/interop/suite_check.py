@@ -35,7 +35,8 @@ PATHS = (
 
 # What each is warned of, with the reason.
 KNOWN = {
-    "bottle": set[str](),
+    # Where it is told of Transfer-Encoding it decodes the chunks, though the server has done so.
+    "bottle": {"A38"},
     "django": set[str](),
     "flask": set[str](),
     # A resource without on_head() answers 405 to HEAD.

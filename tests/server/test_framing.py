@@ -54,7 +54,7 @@ class Sized:
         (iter([]), b""),
         (b"", b""),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_a_length_that_can_be_known_is_sent(
     serve: Serve, connect: Connect, result: Any, content: bytes, version: str

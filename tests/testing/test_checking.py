@@ -131,7 +131,7 @@ def test_an_error_fails_the_test(project: Project) -> None:
             "*_ test_hop _*",
             "A11: rules of WSGI or HTTP are broken",
             "",
-            "shop.py:8 in hop: A11 error: the header ('Connection', 'close') (tuple) is hop-by-hop",
+            "shop.py:8 in hop: A11 error: the header ('Connection', 'close') is hop-by-hop",
             "    in a request by test_shop.py:13 in test_hop",
             "    Leave the header out.*",
             "FAILED test_shop.py::test_hop - Failed: A11: rules of WSGI or HTTP are broken",

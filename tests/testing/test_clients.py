@@ -80,6 +80,24 @@ class TestApp:
         app = lint.middleware(self.app) if self.lint else self.app
         return TestRequest().call_application(app, catch_exc_info=True)
 """,
+    "falcon/__init__.py": "",
+    "falcon/testing/__init__.py": "",
+    "falcon/testing/client.py": CALL
+    + """
+import inspect
+
+def _is_asgi_app(app):
+    return len(inspect.getfullargspec(app).args) == 3
+
+def simulate_request(app, method="GET", path="/"):
+    return app({}, None, None) if _is_asgi_app(app) else call(app)
+
+class TestClient:
+    def __init__(self, app):
+        self.app = app
+    def simulate_get(self):
+        return simulate_request(self.app, "GET")
+""",
     "django/__init__.py": "",
     "django/test/__init__.py": "",
     "django/test/client.py": CALL
@@ -126,14 +144,27 @@ def _with_webtest_without_lint(app: Any) -> bytes:
     return answer
 
 
+def _with_falcon(app: Any) -> bytes:
+    answer: bytes = importlib.import_module("falcon.testing.client").TestClient(app).simulate_get()
+    return answer
+
+
 CALLERS: list[Callable[[Any], bytes]] = [
     _with_werkzeug,
     _with_httpx,
     _with_webtest,
     _with_webtest_without_lint,
+    _with_falcon,
 ]
 
-MODULES = ("django.test.client", "httpx", "webtest.app", "webtest.lint", "werkzeug.test")
+MODULES = (
+    "django.test.client",
+    "falcon.testing.client",
+    "httpx",
+    "webtest.app",
+    "webtest.lint",
+    "werkzeug.test",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +174,7 @@ def _stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    tops = ("django", "httpx", "webtest", "werkzeug")
+    tops = ("django", "falcon", "httpx", "webtest", "werkzeug")
     kept = {name: sys.modules.pop(name) for name in [*sys.modules] if name.split(".")[0] in tops}
     yield
     for name in [*sys.modules]:
@@ -212,6 +243,15 @@ def test_a_checker_of_somebody_is_left_as_it_is(
     assert _rules(report) == []
 
 
+def test_an_application_of_asgi_is_left_alone(clients: Clients, report: Report) -> None:
+    def asgi(scope: Any, receive: Any, send: Any) -> bytes:
+        return b"asgi"
+
+    clients.install()
+    assert _with_falcon(asgi) == b"asgi"
+    assert _rules(report) == []
+
+
 def _patched() -> set[str]:
     """What of the clients' modules stands in the place of something else."""
     owners: list[Any] = [importlib.import_module(name) for name in MODULES]
@@ -235,6 +275,7 @@ def test_everything_is_taken_off_again(clients: Clients, is_imported: bool) -> N
         "ClientHandler.get_response",
         "TestRequest.call_application",
         "WSGITransport.handle_request",
+        "falcon.testing.client.simulate_request",
         "webtest.lint.middleware",
         "werkzeug.test.run_wsgi_app",
     }

@@ -364,7 +364,7 @@ def check(app: str, middleware: bool, directories: tuple[str, ...], **wishes: An
     "--any-app",
     "any_app",
     is_flag=True,
-    help="What is at --url is not the probe's application: judge by HTTP alone.",
+    help="What is served is not the probe's application: judge by HTTP alone.",
 )
 @click.option("--compare", is_flag=True, help="Several servers in one table, in Markdown.")
 @_report_options

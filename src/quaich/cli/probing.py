@@ -1,8 +1,10 @@
 """``quaich probe``: which servers are to be judged, and where the report goes."""
 
 import contextlib
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +17,23 @@ from quaich.conformance.findings import Report
 from quaich.conformance.probe import reporting
 from quaich.conformance.probe import trials as trials  # which registers them
 from quaich.conformance.probe.judging import Probe, Verdict, judge, judged_rules
-from quaich.conformance.probe.launching import CannotStart, launched
+from quaich.conformance.probe.launching import (
+    CannotStart,
+    ask_hello,
+    is_application,
+    launched,
+    split,
+)
 from quaich.conformance.probe.presets import PRESETS, version_of
 from quaich.conformance.probe.reporting import Judged
 from quaich.conformance.probe.wire import Client
 from quaich.settings.nearest import nearest
 
 FORMS: Final = tuple(reporting.FORMATS)
+
+APPLICATION: Final = "quaich.conformance.probe.application:application"
+
+_TRIES: Final = 2  # of what a server seems to break
 
 
 class ServerFailed(CommandError):
@@ -56,6 +68,10 @@ def probe(wish: Wish, say: Callable[[str], object], progress: Callable[[str], ob
         raise ConfigurationError("several servers at once are compared: add --compare")
     wanted = Report(select=chosen_rules(wish.select), ignore=chosen_rules(wish.ignore))
     rules = [rule for rule in judged_rules() if wanted.is_wanted(rule)]
+    if not rules:
+        raise ConfigurationError("--select and --ignore leave no rule that servers are judged by")
+    if wish.compare and wish.form != "text":
+        raise ConfigurationError(f"--format {wish.form}: a comparison is a table in Markdown")
     judged = [_judge(server, rules, progress) for server in servers]
     one = reporting.FORMATS[wish.form]
     text = reporting.compared(judged) if wish.compare else one(judged[0])
@@ -76,7 +92,9 @@ class _Server:
 
 def _servers(wish: Wish) -> list[_Server]:
     servers = [_preset(name, wish.python or sys.executable) for name in wish.presets]
-    servers += [_Server(Path(each.split()[0]).name, command=each) for each in wish.commands if each]
+    servers += [_command(each, wish.has_application) for each in wish.commands]
+    if wish.url is not None and not wish.url.strip():
+        raise ConfigurationError("--url: the address is empty; it takes http://HOST:PORT")
     if wish.url is not None:
         servers.append(_Server(wish.url, url=wish.url, has_application=wish.has_application))
     if not servers:
@@ -106,37 +124,80 @@ def _preset(name: str, python: str) -> _Server:
     return _Server(name, version, preset.filled(python))
 
 
+def _command(text: str, has_application: bool) -> _Server:
+    try:
+        name = Path(split(text)[0]).name
+    except CannotStart as error:
+        raise ConfigurationError(f"--exec: {error}") from error
+    return _Server(name, command=text, has_application=has_application)
+
+
 def _judge(server: _Server, rules: Sequence[str], progress: Callable[[str], object]) -> Judged:
     def show(verdict: Verdict) -> None:
         progress(f"{server.name}: {verdict.rule} {verdict.verdict}")
 
     if server.url:
-        results = judge(_at(server), rules, show)
+        results = judge(_at(server), rules, show, tries=_TRIES)
     else:
-        with contextlib.ExitStack() as stack:
+        with _ended_by_signals(), contextlib.ExitStack() as stack:
 
-            def start() -> Client:
+            def start(kind: str) -> Client:
                 stack.close()  # the one before
-                running = stack.enter_context(launched(server.command))
+                running = stack.enter_context(
+                    launched(server.command, kind=kind, is_ours=server.has_application)
+                )
                 return Client(running.host, running.port)
 
             try:
-                results = judge(Probe(start()), rules, show, start)
+                client = start("function")
             except CannotStart as error:
                 raise CommandError(f"{server.name}: {error}") from error
+            probe = Probe(client, server.has_application, start)
+            results = judge(probe, rules, show, tries=_TRIES)
     progress("")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Judged(server.name, server.version, tuple(results), now)
 
 
-def _at(server: _Server) -> Probe:
-    parts = urlsplit(server.url if "//" in server.url else f"//{server.url}", scheme="http")
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the probe as Ctrl-C does, and with it the server that it has
+    started, instead of leaving that behind."""
+    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's affair
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
-        host, port = parts.hostname, parts.port or 80
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _at(server: _Server) -> Probe:
+    name = f"--url {server.url}"
+    try:
+        parts = urlsplit(server.url if "//" in server.url else f"//{server.url}", scheme="http")
+        host, port = parts.hostname, 80 if parts.port is None else parts.port
     except ValueError as error:
-        raise ConfigurationError(f"--url {server.url}: {error}") from error
+        raise ConfigurationError(f"{name}: {error}") from error
     if parts.scheme != "http" or not host:
+        raise ConfigurationError(f"{name}: takes http://HOST:PORT; TLS cannot be probed")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise ConfigurationError(
-            f"--url {server.url}: takes http://HOST:PORT; TLS cannot be probed"
+            f"{name}: takes http://HOST:PORT and nothing behind it; a server is probed as a whole"
+        )
+    answer = ask_hello(host, port)
+    if not answer:
+        raise CommandError(f"{name}: nothing answers at {host}, port {port}")
+    if server.has_application and not is_application(answer):
+        raise ConfigurationError(
+            f"{name}: it does not serve {APPLICATION}; serve that, or judge by HTTP alone with"
+            " --any-app"
         )
     return Probe(Client(host, port), server.has_application)

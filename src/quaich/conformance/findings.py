@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
-from quaich.conformance.rules import Rule, Severity, find
+from quaich.conformance.rules import Rule, Severity, catalogue
 
 Mode = Literal["raise", "collect", "warn"]
 
 _SHOWN_MAX: Final = 100  # characters of a value
+_REQUESTS_MAX: Final = 5  # of a finding: enough to go by
+_WARNED_MAX: Final = 1000  # different warnings
 
 
 class Where(NamedTuple):
@@ -53,6 +55,7 @@ class Finding:
     where: Where
     hint: str  # what to do
     count: int = 1
+    requests: tuple[str, ...] = ()  # some of those that showed it, each once, if that is known
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where.file else ""
@@ -70,6 +73,7 @@ class Finding:
             "where": str(self.where),
             "hint": self.hint,
             "count": self.count,
+            "requests": [*self.requests],
         }
 
 
@@ -81,6 +85,10 @@ class Violation(AssertionError):
         super().__init__(f"{finding.rule}: {finding.message}. {finding.hint}")
         self.finding = finding
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with the text. A pool of processes would die of it.
+        return type(self), (self.finding,)
+
 
 class ConformanceWarning(UserWarning):
     """A rule was broken, in a checker that warns, or one that is not worth an exception."""
@@ -88,22 +96,38 @@ class ConformanceWarning(UserWarning):
 
 @dataclass
 class Report:
-    """Findings of any number of requests, each kind at each place once, with a count.
+    """Findings of any number of requests, each kind at each place once, with a count and the
+    message of the first.
 
     ``select`` and ``ignore`` are ids of rules or beginnings of ids (``A``, ``S11``); the longer
-    one counts. Any thread may add.
+    one counts. Any thread may add. ``request``: what is asked for just now, for findings to keep;
+    empty where nobody says so.
     """
 
     mode: Mode = "collect"
     select: Collection[str] = ()
     ignore: Collection[str] = ()
-    _found: dict[tuple[str, str, Where], Finding] = field(default_factory=dict, repr=False)
+    request: str = field(default="", init=False)
+    _found: dict[tuple[str, str, Where, Severity], Finding] = field(
+        default_factory=dict, repr=False
+    )
+    # Which warnings have been given, for Python's filters: as a module has it.
+    _warned: dict[Any, Any] = field(default_factory=dict, repr=False)
     # Garbage may be collected in a thread that has it, and a result be found that was not closed.
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __post_init__(self) -> None:
         if self.mode not in ("raise", "collect", "warn"):
             raise ValueError(f"mode must be 'raise', 'collect' or 'warn', not {self.mode!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            state = {**vars(self), "_found": dict(self._found), "_warned": {}}
+        del state["_lock"]  # which cannot be copied
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock())
 
     @property
     def findings(self) -> list[Finding]:
@@ -127,31 +151,44 @@ class Report:
 
     def add(self, breach: Breach, party: str, where: Where) -> None:
         """Take a breach; raises :class:`Violation` where the mode says so."""
-        finding = self._count(breach, party, where)
-        if finding is None or self.mode == "collect":
-            return
-        if self.mode == "raise" and finding.severity == "error":
-            raise Violation(finding)
-        warnings.warn(str(finding), ConformanceWarning, stacklevel=3)
+        if self._count(breach, party, where):
+            finding = _finding(catalogue()[breach.rule], breach, party, where)
+            if self.mode == "raise" and finding.severity == "error":
+                raise Violation(finding)
+            self._warn(finding)
 
     def add_late(self, breach: Breach, party: str, where: Where) -> None:
         """As :meth:`add`, for what is found where nobody could be told by an exception."""
-        finding = self._count(breach, party, where)
-        if finding is not None and self.mode != "collect":
-            warnings.warn(str(finding), ConformanceWarning, stacklevel=3)
+        if self._count(breach, party, where):
+            self._warn(_finding(catalogue()[breach.rule], breach, party, where))
 
-    def _count(self, breach: Breach, party: str, where: Where) -> Finding | None:
+    def _count(self, breach: Breach, party: str, where: Where) -> bool:
+        """Count a breach; whether somebody is to be told now."""
         if not self.is_wanted(breach.rule):
-            return None
-        key = (breach.rule, party, where)
+            return False
+        rule = catalogue()[breach.rule]
+        key = (breach.rule, party, where, breach.severity or rule.severity)
         with self._lock:
             known = self._found.get(key)
             if known is None:
-                finding = _finding(find(breach.rule), breach, party, where)
+                finding = _finding(rule, breach, party, where)
             else:
                 finding = replace(known, count=known.count + 1)
+            # In a framework all pages have the same place: the request tells them apart.
+            asked = finding.requests
+            if self.request and self.request not in asked and len(asked) < _REQUESTS_MAX:
+                finding = replace(finding, requests=(*asked, self.request))
             self._found[key] = finding
-        return finding
+        return self.mode != "collect"
+
+    def _warn(self, finding: Finding) -> None:
+        # At the guilty line, and always in the same words: so Python's filters tell of each once.
+        if len(self._warned) > _WARNED_MAX:
+            self._warned.clear()  # some words hold a value that is another each time
+        file, line, _ = finding.where
+        warnings.warn_explicit(
+            str(finding), ConformanceWarning, file or "<unknown>", line, registry=self._warned
+        )
 
 
 _ORDER: Final = {"error": 0, "warning": 1, "info": 2}
@@ -165,9 +202,12 @@ def _finding(rule: Rule, breach: Breach, party: str, where: Where) -> Finding:
 
 def show(value: object) -> str:
     """A value and its type for a message. Whatever ``repr`` does, this raises nothing."""
+    shown = value
+    if type(value) in (str, bytes, bytearray):
+        shown = value[: _SHOWN_MAX + 1]  # type: ignore[index]  # it may be many megabytes
     try:
-        text = repr(value)
-    except Exception as error:
+        text = repr(shown)
+    except (Exception, SystemExit) as error:
         text = f"<repr() raised {type(error).__name__}>"
     if len(text) > _SHOWN_MAX:
         text = f"{text[: _SHOWN_MAX - 1]}…"

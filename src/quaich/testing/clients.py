@@ -4,9 +4,10 @@
       Clients.checked       gives the checked application in an application's place
     Clients.undo          takes everything off again
 
-Nothing is imported for it. Werkzeug's client (and so Flask's), WebTest's and HTTPX's call a WSGI
-application, and get a checked one to call. Django's calls no WSGI application but asks a handler
-for a response object: what ``WSGIHandler`` would make of that object is given to the checker.
+Nothing is imported for it. Werkzeug's client (and so Flask's), WebTest's, HTTPX's and Falcon's
+call a WSGI application, and get a checked one to call. Django's calls no WSGI application but asks
+a handler for a response object: what ``WSGIHandler`` would make of that object is given to the
+checker.
 """
 
 import copy
@@ -141,6 +142,22 @@ def _webtest(clients: Clients, module: Any) -> None:
     clients.replace(module.TestRequest, "call_application", make)
 
 
+def _falcon(clients: Clients, module: Any) -> None:
+    """TestClient and simulate_get() call this function of the module. It takes applications of
+    ASGI as well, which are left alone."""
+    is_asgi = module._is_asgi_app
+
+    def make(simulate: Callable[..., Any]) -> Callable[..., Any]:
+        def simulate_request(app: Any, *args: Any, **keywords: Any) -> Any:
+            if not is_asgi(app):
+                app = clients.checked(app)
+            return simulate(app, *args, **keywords)
+
+        return simulate_request
+
+    clients.replace(module, "simulate_request", make)
+
+
 # --- Django ---------------------------------------------------------------------------------------
 
 _exchange: ContextVar[tuple[Exchange, "_ViewReport"] | None] = ContextVar("exchange", default=None)
@@ -243,6 +260,7 @@ def _view(request: Any) -> Where:
 
 _PATCHES: Final[Mapping[str, Callable[[Clients, Any], None]]] = {
     "django.test.client": _django,
+    "falcon.testing.client": _falcon,
     "httpx": _httpx,
     "webtest.app": _webtest,
     "webtest.lint": _webtest_lint,

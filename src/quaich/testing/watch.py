@@ -18,6 +18,7 @@ from quaich.types import WSGIApplication
 MARK: Final = "quaich_check"
 
 _Key = tuple[str, str, Where]
+_Kind = tuple[str, str, Where, str]  # an error and a warning of one rule may be at one place
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Watch(Report):
         self._path = str(path)
         self._beyond = beyond
         self._calls: dict[_Key, Where] = {}
-        self._taken: Counter[_Key] = Counter()
+        self._taken: Counter[_Kind] = Counter()
 
     def add(self, breach: Breach, party: str, where: Where) -> None:
         """Take a breach. What a request of this test does after the test cannot fail it."""
@@ -115,7 +116,7 @@ class Watch(Report):
         """What was found since the last time."""
         found = []
         for finding in self.findings:
-            key = _key(finding)
+            key = (*_key(finding), finding.severity)
             count = finding.count - self._taken[key]
             self._taken[key] = finding.count
             if count:

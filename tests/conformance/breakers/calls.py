@@ -45,6 +45,30 @@ def write_is_looked_at(environ: Any, start_response: Any) -> Any:
     return [b"open" if write.is_open else b""]  # guilty
 
 
+class Bound(Gateway):
+    """Its start_response and write() are methods, as those of most servers."""
+
+
+@breaks("A03", "of a method", gateway=Bound)
+def the_object_of_start_response(environ: Any, start_response: Any) -> Any:
+    start_response.__self__.environ  # guilty
+    start_response("200 OK", PLAIN)
+    return []
+
+
+@breaks("A03", "of a method", gateway=Bound)
+def the_object_of_write(environ: Any, start_response: Any) -> Any:
+    write = start_response("200 OK", PLAIN)
+    return [b"sent" if write.__self__.sent else b""]  # guilty
+
+
+@breaks("A03", "of a function", gateway=Talkative)
+def what_start_response_closes_over(environ: Any, start_response: Any) -> Any:
+    start_response.__closure__  # guilty
+    start_response("200 OK", PLAIN)
+    return []
+
+
 # -- A04: the arguments ---------------------------------------------------------------------
 
 
@@ -390,6 +414,33 @@ def changes_the_headers_of_a_file(environ: Any, start_response: Any) -> Any:
     start_response("200 OK", headers)
     headers[0] = ("Content-Type", "text/html")
     return environ["wsgi.file_wrapper"](io.BytesIO(b"content"))
+
+
+@breaks("A47")
+def changes_the_headers_before_the_first_block(
+    environ: Any, start_response: Any
+) -> Iterator[bytes]:
+    headers = [("Content-Type", "text/plain")]
+    start_response("200 OK", headers)
+    headers.append(("X", "1"))
+    yield b"content"  # guilty
+
+
+@breaks("A47")  # guilty
+def changes_the_headers_and_gives_nothing(environ: Any, start_response: Any) -> Iterator[bytes]:
+    headers = [("Content-Type", "text/plain")]
+    start_response("200 OK", headers)
+    headers.append(("X", "1"))
+    yield from ()
+
+
+@breaks("A47", also=("A22",))
+def changes_the_headers_before_write(environ: Any, start_response: Any) -> list[bytes]:
+    headers = [("Content-Type", "text/plain")]
+    write = start_response("200 OK", headers)
+    headers.append(("X", "1"))
+    write(b"content")  # guilty
+    return []
 
 
 # -- A35: an error without exc_info ---------------------------------------------------------

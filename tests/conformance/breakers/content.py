@@ -32,6 +32,16 @@ def yielding(*blocks: Any, status: str = "200 OK", headers: Any = PLAIN) -> Any:
     return application
 
 
+def ending(*blocks: Any) -> Any:
+    """A generator that gives these blocks, of which only the end tells."""
+
+    def application(environ: Any, start_response: Any) -> Any:  # guilty
+        start_response("200 OK", PLAIN)
+        yield from blocks
+
+    return application
+
+
 def writing(*blocks: Any, status: str = "200 OK", headers: Any = PLAIN) -> Any:
     """An application that gives these blocks to write()."""
 
@@ -68,6 +78,13 @@ async def _later() -> Any:  # an async generator
     yield b"content"
 
 
+class Awaitable:
+    """What a coroutine is, but that Python warns of one that is never awaited."""
+
+    def __await__(self) -> Any:
+        return iter(())
+
+
 for name, make in {
     "None": lambda: None,
     "text": lambda: "content",
@@ -80,6 +97,7 @@ for name, make in {
     "an object": Bare,
     "a function": lambda: _later,
     "an async generator": _later,
+    "an awaitable": Awaitable,
     "an object whose repr fails": Unspeakable,
 }.items():
     breaks("A17", name)(returning(make))
@@ -331,4 +349,18 @@ for status, rule in {
     )
     breaks(rule, f"{status}, written", misses=misses, also=("A22",))(
         writing(b"content", b"more", status=status, headers=[])
+    )
+
+# -- A36: chunks made by hand ---------------------------------------------------------------
+
+CHUNKS: dict[str, tuple[bytes, ...]] = {
+    "each a block": (b"7\r\ncontent\r\n", b"4\r\nmore\r\n", b"0\r\n\r\n"),
+    "in one block": (b"7\r\ncontent\r\n0\r\n\r\n",),
+    "with an extension and empty blocks": (b"", b"07;a=b\r\ncontent\r\n", b"", b"0\r\n\r\n"),
+    "with line ends in them": (b"A\r\n" + 6 * b"\r\n", b"0\r\n\r\n"),
+}
+for name, chunks in CHUNKS.items():
+    breaks("A36", f"chunks, {name}", severity="warning")(ending(*chunks))
+    breaks("A36", f"chunks, {name}, in a list", severity="warning")(
+        returning(lambda chunks=chunks: list(chunks))
     )

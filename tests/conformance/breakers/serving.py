@@ -106,17 +106,17 @@ class ClosableSized(Closable):
         return 1
 
 
-def closable(environ: Any, start_response: Any) -> Any:  # guilty
+def closable(environ: Any, start_response: Any) -> Any:
     start_response("200 OK", PLAIN)
     return Closable()
 
 
-def closable_iterator(environ: Any, start_response: Any) -> Any:  # guilty
+def closable_iterator(environ: Any, start_response: Any) -> Any:
     start_response("200 OK", PLAIN)
     return ClosableIterator()
 
 
-def closable_sized(environ: Any, start_response: Any) -> Any:  # guilty
+def closable_sized(environ: Any, start_response: Any) -> Any:
     start_response("200 OK", PLAIN)
     return ClosableSized()
 
@@ -126,12 +126,12 @@ def closable_generating(environ: Any, start_response: Any) -> Any:
     return ClosableGenerating()
 
 
-def generator(environ: Any, start_response: Any) -> Iterator[bytes]:  # guilty
+def generator(environ: Any, start_response: Any) -> Iterator[bytes]:
     start_response("200 OK", PLAIN)
     yield b"content"
 
 
-def failing(environ: Any, start_response: Any) -> Iterator[bytes]:  # guilty
+def failing(environ: Any, start_response: Any) -> Iterator[bytes]:
     start_response("200 OK", PLAIN)
     yield b"content"
     raise ValueError("an error")
@@ -146,15 +146,15 @@ for application in (closable, closable_iterator, closable_sized, generator, fail
             result.close()
             result.close()  # guilty
 
-    # There is no step to name: it is the application's result that is left.
-    @breaks("S18", name, application=application, guilty=name, late=True, misses=("V34",))
+    # There is no step to name: the place is where the server called the application.
+    @breaks("S18", name, application=application, guilty="Gateway.call", late=True, misses=("V34",))
     class NeverCloses(Gateway):
         def close(self, result: Any) -> None:
             pass
 
 
-@breaks("S18", "unstarted", application=generator, guilty="generator", late=True)
-@breaks("S18", application=closable, guilty="closable", late=True, misses=("V34",))
+@breaks("S18", "unstarted", application=generator, guilty="Gateway.call", late=True)
+@breaks("S18", application=closable, guilty="Gateway.call", late=True, misses=("V34",))
 class TakesNothingAndNeverCloses(Gateway):
     stop_after = 0
 
@@ -170,12 +170,17 @@ class ClosesThrice(Gateway):
             result.close()  # guilty
 
 
-@breaks("S19", application=closable_generating)
+@breaks("S19", application=closable_generating, late=True)
 class ClosesTheIterator(Gateway):
+    """And not the result."""
+
     def iterate(self, result: Any) -> None:
         iterator = iter(result)
         self.blocks += iterator
         iterator.close()  # guilty
+
+    def close(self, result: Any) -> None:
+        pass
 
 
 # -- S22: other attributes ------------------------------------------------------------------

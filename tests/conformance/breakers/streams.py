@@ -1,11 +1,13 @@
 """What an application does with wsgi.input and wsgi.errors: A30-A34."""
 
+import contextlib
 import io
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from conformance.corpus import breaks
-from conformance.gateway import gateway_with
+from conformance.gateway import Gateway, gateway_with
 
 PLAIN = [("Content-Type", "text/plain")]
 POST = gateway_with(method="POST", content=b"one\ntwo\n")
@@ -86,6 +88,43 @@ def read_a_fraction(stream: Any) -> None:
 
 def readline_of_two_sizes(stream: Any) -> None:
     stream.readline(1, 2)  # guilty
+
+
+class Named(io.BytesIO):
+    """Its parameters have names, as those of many servers' streams."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(size)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return super().readline(size)
+
+    def readlines(self, hint: int | None = -1) -> list[bytes]:
+        return super().readlines(hint)
+
+
+def read_by_keyword(stream: Any) -> None:
+    assert stream.read(size=2) == b"on"  # guilty
+
+
+def readline_by_keyword(stream: Any) -> None:
+    assert stream.readline(size=2) == b"on"  # guilty
+
+
+def readlines_by_keyword(stream: Any) -> None:
+    assert stream.readlines(hint=2) == [b"one\n"]  # guilty
+
+
+for use in (read_by_keyword, readline_by_keyword, readlines_by_keyword):
+
+    class NamesTheParameters(Gateway):
+        def make_environ(self) -> Any:
+            stream = Named(b"one\ntwo\n")
+            return {**super().make_environ(), "wsgi.input": stream, "CONTENT_LENGTH": "8"}
+
+    breaks("A31", use.__name__, gateway=NamesTheParameters, guilty=use.__name__)(
+        using("wsgi.input", use)
+    )
 
 
 def seek(stream: Any) -> None:
@@ -173,6 +212,16 @@ for key in ("wsgi.input", "wsgi.errors"):
     for use in (close, close_by_with):
         breaks("A32", f"{key}: {use.__name__}", guilty=use.__name__)(using(key, use))
 
+
+def close_by_contextlib(stream: Any) -> None:
+    with contextlib.closing(stream):  # guilty
+        pass
+
+
+breaks("A32", "by contextlib", guilty="close_by_contextlib")(
+    using("wsgi.input", close_by_contextlib)
+)
+
 # The wrapper asks for all that it can get.
 breaks("A32", "by TextIOWrapper", guilty="close_by_a_wrapper", also=("A31",))(
     using("wsgi.input", close_by_a_wrapper)
@@ -200,6 +249,35 @@ def write_bytes_of_a_generator(stream: Any) -> None:
 for use in (write_bytes, write_none, write_a_list_of_bytes, write_bytes_of_a_generator):
     breaks("A33", use.__name__, guilty=use.__name__)(using("wsgi.errors", use))
 
+# -- A33: line ends -------------------------------------------------------------------------
+
+
+def write_line_ends_of_the_network(stream: Any) -> None:
+    stream.write("an error\r\n")  # guilty
+
+
+def write_lines_of_the_network(stream: Any) -> None:
+    stream.writelines(["an error\n", "another\r\n"])  # guilty
+
+
+def print_with_line_ends_of_the_network(stream: Any) -> None:
+    print("an error", file=stream, end="\r\n")  # guilty
+
+
+def log_with_line_ends_of_the_network(stream: Any) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.terminator = "\r\n"
+    handler.emit(logging.makeLogRecord({"msg": "an error"}))  # guilty
+
+
+for use in (
+    log_with_line_ends_of_the_network,
+    write_line_ends_of_the_network,
+    write_lines_of_the_network,
+    print_with_line_ends_of_the_network,
+):
+    breaks("A33", use.__name__, guilty=use.__name__, severity="warning")(using("wsgi.errors", use))
+
 # -- A34: what a server may leave out -------------------------------------------------------
 
 
@@ -209,4 +287,27 @@ def readline_with_a_size(stream: Any) -> None:
 
 breaks("A34", gateway=POST, guilty="readline_with_a_size")(
     using("wsgi.input", readline_with_a_size)
+)
+
+
+class Size:
+    """A number by ``__index__`` alone."""
+
+    def __index__(self) -> int:
+        return 9
+
+
+def read_a_size_of_another_type(stream: Any) -> None:
+    stream.read(Size())  # guilty
+
+
+def readline_with_a_size_of_another_type(stream: Any) -> None:
+    stream.readline(Size())  # guilty
+
+
+breaks("A30", "another type", gateway=POST, guilty="read_a_size_of_another_type")(
+    using("wsgi.input", read_a_size_of_another_type)
+)
+breaks("A34", "another type", gateway=POST, guilty="readline_with_a_size_of_another_type")(
+    using("wsgi.input", readline_with_a_size_of_another_type)
 )

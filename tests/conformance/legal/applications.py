@@ -1,8 +1,11 @@
 """Applications that look odd and keep all rules."""
 
+import contextlib
+import copy
 import functools
 import io
 import itertools
+import pickle
 import sys
 import tempfile
 import threading
@@ -95,6 +98,25 @@ class Unclosed(Ended):
     close = None  # type: ignore[assignment]  # the point
 
 
+class Lying:
+    """Says that it is text."""
+
+    __class__ = str  # type: ignore[assignment]  # the point
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"content"])
+
+
+class Rude:
+    """Whatever it is asked for fails, but iteration."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"content"])
+
+
 class ClosedLater(Ended):
     """With a close() that comes while it is iterated over."""
 
@@ -148,6 +170,11 @@ for name, make in {
     "len() that fails with OSError": lambda: Uncountable(OSError(), b"content"),
     "close that is None": lambda: Unclosed(b"content"),
     "a close() that comes later": lambda: ClosedLater(b"content"),
+    "what lies about its class": Lying,
+    "what fails when it is asked for close()": Rude,
+    "a number and line ends": lambda: [b"7\r\ncontent\r\n"],
+    "half a chunk": lambda: [b"8\r\ncontent\r\n", b"0\r\n\r\n"],
+    "a chunk and more": lambda: iter([b"7\r\ncontent\r\n", b"more", b"0\r\n\r\n"]),
     "zeroes": lambda: [bytes(100_000)],
     "63 tiny blocks": lambda: [b"1"] * 63,
     "many blocks that are not tiny": lambda: [b"1" * 16] * 100,
@@ -455,6 +482,36 @@ def reads_a_size_of_another_type(environ: Any, start_response: Any) -> list[byte
     return [environ["wsgi.input"].read(Size(2))]
 
 
+class Index:
+    """A number by ``__index__`` alone."""
+
+    def __index__(self) -> int:
+        return 2
+
+
+@legal(gateway=POST)
+def reads_a_size_that_is_no_int(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", PLAIN)
+    return [environ["wsgi.input"].read(Index())]
+
+
+@legal(gateway=POST)
+def copies_the_streams(environ: Any, start_response: Any) -> list[bytes]:
+    same = copy.deepcopy({key: value for key, value in environ.items() if key != "wsgi.errors"})
+    blocks = [same["wsgi.input"].read(), copy.copy(environ["wsgi.input"]).read()]
+    blocks.append(pickle.loads(pickle.dumps(environ["wsgi.input"])).read())
+    copy.copy(environ["wsgi.errors"]).write("an error\n")
+    copy.deepcopy([start_response, start_response("200 OK", PLAIN)])
+    return blocks
+
+
+@legal(gateway=FILES_OF_A_FUNCTION)
+def copies_the_environ(environ: Any, start_response: Any) -> list[bytes]:
+    copied = copy.deepcopy(environ)
+    start_response("200 OK", PLAIN)
+    return [*copied["wsgi.file_wrapper"](io.BytesIO(b"content"))]
+
+
 @legal(gateway=gateway_with({"wsgi.input_terminated": True}))
 def reads_on_because_it_ends(environ: Any, start_response: Any) -> list[bytes]:
     start_response("200 OK", PLAIN)
@@ -487,6 +544,11 @@ def uses_what_it_has_found_to_be_there(environ: Any, start_response: Any) -> lis
     return [b"content"]
 
 
+def failing_lines() -> Iterator[str]:
+    yield "seven\n"
+    raise ValueError("no more lines")
+
+
 @legal()
 def writes_errors_in_every_way(environ: Any, start_response: Any) -> list[bytes]:
     errors = environ["wsgi.errors"]
@@ -495,6 +557,9 @@ def writes_errors_in_every_way(environ: Any, start_response: Any) -> list[bytes]
     errors.writelines(each for each in ("four\n", "\U0001f600"))
     errors.flush()
     print("five", file=errors, flush=True)
+    errors.write("six\r")
+    with contextlib.suppress(ValueError):
+        errors.writelines(failing_lines())
     start_response("200 OK", PLAIN)
     return [b"content"]
 
@@ -553,3 +618,7 @@ class CallsInside(Gateway):
 
 
 legal("503 of its own accord", gateway=CallsInside)(answering("503 Service Unavailable", PLAIN))
+legal("chunks, of a length", gateway=Gateway)(
+    answering("200 OK", [("Content-Length", "12")], b"2\r\nco\r\n", b"0\r\n\r\n")
+)
+legal("what fails when it is asked for close(), and file wrappers", gateway=FILES)(returning(Rude))

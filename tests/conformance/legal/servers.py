@@ -3,7 +3,7 @@
 import io
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from conformance.corpus import legal
@@ -205,6 +205,31 @@ for application in (correct, closable, closable_and_counted, counted, generator)
             raise BrokenPipeError
 
 
+class ClosableGenerating(Closable):
+    """Each iterator over it has close() as well."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.blocks
+
+
+def closable_generating(environ: Any, start_response: Any) -> Any:
+    start_response("200 OK", PLAIN)
+    return ClosableGenerating(b"con", b"tent")
+
+
+@legal(application=closable_generating)
+class ClosesTheIteratorToo(Gateway):
+    """A generator does, that is closed in the midst of "yield from"."""
+
+    def iterate(self, result: Any) -> None:
+        def blocks() -> Generator[bytes, None, None]:
+            yield from result
+
+        passed = blocks()
+        self.write(next(passed))
+        passed.close()
+
+
 @legal()
 class EditsTheHeaders(Gateway):
     """A server may (S60)."""
@@ -214,6 +239,15 @@ class EditsTheHeaders(Gateway):
         headers.append(("Server", "gateway/1.0"))
         headers.reverse()
         return write
+
+
+@legal(application=generator)
+class EditsTheHeadersBehindTheFirstBlock(Gateway):
+    """When it sends the head, as wsgiref does."""
+
+    def write(self, block: Any, /) -> None:
+        super().write(block)
+        self.headers.append(("Server", "gateway/1.0"))
 
 
 @legal()

@@ -5,6 +5,7 @@ A :class:`Battery` runs them on one target after the other. What happens within 
 sees (quaich.conformance.checker); a trial judges what comes of it.
 """
 
+import re
 import threading
 import traceback
 from collections import Counter
@@ -22,8 +23,9 @@ from quaich.conformance.check.gateway import (
     environ_of,
 )
 from quaich.conformance.check.targets import Target
-from quaich.conformance.checker import checker, site
+from quaich.conformance.checker import Checker, checker, site
 from quaich.conformance.findings import Breach, Report, Where, show
+from quaich.conformance.rules import Severity
 from quaich.types import WSGIApplication, WSGIEnvironment
 
 PARTY: Final = "application"
@@ -53,6 +55,8 @@ class Battery:
         self.by_trial: Counter[str] = Counter()
         self._checked = checker(application, report, inner=PARTY, outer="quaich check")
         self._trial = ""
+        self.is_stuck = False
+        """A request does not return; another would not either."""
 
     @property
     def asked(self) -> int:
@@ -61,12 +65,15 @@ class Battery:
 
     def run(self, target: Target, whole: bool = True) -> Answer:
         """All trials on a target, or only the ordinary request; returns the answer to that."""
+        self.report.request = str(target)
         self._trial = "the request as it is"
         first = self._ask(target)
         self._judge_failure(first)
         if not whole:
             return first
         for name, trial in TRIALS:
+            if self.is_stuck:
+                break
             self._trial = name
             trial(self, target, first)
         return first
@@ -89,7 +96,10 @@ class Battery:
     def ask(self, environ: WSGIEnvironment, oddity: Oddity = ORDINARY) -> Answer:
         """One request, with the checker in between."""
         self.by_trial[self._trial] += 1
-        return call(self._checked, environ, oddity)
+        answer = call(self._checked, environ, oddity)
+        if answer.file is not None:
+            self._judge_file(answer, environ.get("REQUEST_METHOD") == "HEAD")
+        return answer
 
     def _ask(self, target: Target, **more: Any) -> Answer:
         return self.ask(self.environ(target, **more))
@@ -99,9 +109,53 @@ class Battery:
         if not first.failed and answer.failed:
             self.add(Breach(rule, f"{what}, {_outcome(answer)}"), answer.error)
 
+    def differ(self, first: Answer, answer: Answer, rule: str, what: str) -> None:
+        """As :meth:`compare`, for an answer that should be as good as the other."""
+        self.compare(first, answer, rule, what)
+        if first.failed or answer.failed:
+            return
+        if answer.status[:3] == "500" and first.status[0] != "5":
+            self.add(Breach(rule, f"{what}, it answers with {show(answer.status)}"))
+        elif first.content and not answer.content and answer.status == first.status:
+            what = f"{what}, it gives no content, where it gave {len(first.content)} bytes"
+            self.add(Breach(rule, what))
+
+    def in_time(self, work: Callable[[], None], rule: str, what: str) -> bool:
+        """Do something in a thread of its own; a breach if that does not end."""
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(_TIMEOUT)
+        if thread.is_alive():
+            self.is_stuck = True
+            self.add(Breach(rule, f"{what}, it does not return in {_TIMEOUT:g} seconds"))
+        return not self.is_stuck
+
     def _judge_failure(self, answer: Answer) -> None:
-        if answer.error is not None and not isinstance(answer.error, AssertionError):
-            self.add(Breach("A35", f"the application raises {_named(answer.error)}"), answer.error)
+        error = answer.error
+        if error is None or isinstance(error, AssertionError) or _has_no_read(answer.file):
+            return
+        rule = "A35"
+        match error:
+            case TypeError() if _is_of_the_call(error):
+                rule = "A01"
+            case KeyError(args=[str(key)]) if key in _OPTIONAL:
+                rule = "A29"
+            case KeyError(args=[str(key)]) if _is_of_a_server(key):
+                rule = "A49"
+        self.add(Breach(rule, f"the application raises {_named(error)}"), error)
+
+    def _judge_file(self, answer: Answer, is_head: bool) -> None:
+        """What the application has given to ``wsgi.file_wrapper`` (A45, A46)."""
+        given = f"wsgi.file_wrapper is given {show(answer.file)}"
+        if _has_no_read(answer.file):
+            self.add(Breach("A45", f"{given}, which has no read()"))
+        elif answer.no_bytes is not None:
+            self.add(Breach("A45", f"{given}, whose read() gives {show(answer.no_bytes[0])}"))
+        elif answer.error is None and not answer.cut and not is_head:
+            length, size = answer.value("content-length").strip(), len(answer.content)
+            if length.isdecimal() and len(length) < 20 and size < int(length):
+                what = f"{given}, which gives {size} bytes, and Content-Length says {length}"
+                self.add(Breach("A46", what))
 
     def add(self, breach: Breach, error: BaseException | None = None) -> None:
         """Report a breach, at the place where the error was raised."""
@@ -116,11 +170,14 @@ Trial = Callable[[Battery, Target, Answer], None]
 
 def again(battery: Battery, target: Target, first: Answer) -> None:
     """The same request again (A02), and on a server that says run_once (A43)."""
-    answer = battery.ask(battery.environ(target))
-    battery.compare(first, answer, "A02", "called a second time")
+    second = battery.ask(battery.environ(target))
+    battery.differ(first, second, "A02", "called a second time")
     for _ in range(2):
         answer = battery.ask(battery.environ(target, wsgi__run_once=True))
-        battery.compare(first, answer, "A43", "called again although run_once is true")
+        if second.failed:  # then there is only the first to compare with
+            battery.compare(first, answer, "A43", "called again although run_once is true")
+        else:
+            battery.differ(second, answer, "A43", "called again although run_once is true")
 
 
 def together(battery: Battery, target: Target, first: Answer) -> None:
@@ -138,9 +195,10 @@ def together(battery: Battery, target: Target, first: Answer) -> None:
     for thread in threads:
         thread.join(_TIMEOUT)
     if len(answers) < _TOGETHER:
+        battery.is_stuck = True
         battery.add(Breach("A02", f"called by {_TOGETHER} threads at once, it does not return"))
     for answer in answers:
-        battery.compare(first, answer, "A02", f"called by {_TOGETHER} threads at once")
+        battery.differ(first, answer, "A02", f"called by {_TOGETHER} threads at once")
 
 
 def head(battery: Battery, target: Target, first: Answer) -> None:
@@ -179,6 +237,7 @@ def content(battery: Battery, target: Target, first: Answer) -> None:
     form = b"name=value&other=%C3%A9"
     kind = "application/x-www-form-urlencoded"
     large = b"x" * _LARGE
+    answers: dict[str, Answer] = {}
     for what, data, content_type, more in (
         ("without content", b"", "", {"CONTENT_LENGTH": "0"}),
         ("with a form", form, kind, {}),
@@ -187,8 +246,8 @@ def content(battery: Battery, target: Target, first: Answer) -> None:
         more = {"CONTENT_LENGTH": str(len(data)), "CONTENT_TYPE": content_type, **more}
         environ = battery.environ(target, REQUEST_METHOD="POST", **more)
         environ["wsgi.input"] = Content(data)
-        answer = battery.ask(environ)
-        battery.compare(first, answer, "A35", f"called with POST {what}")
+        answers[what] = battery.ask(environ)
+        battery.compare(first, answers[what], "A35", f"called with POST {what}")
     # A server that decodes chunks on the way knows no length; the stream ends by itself.
     environ = battery.environ(
         target, REQUEST_METHOD="POST", CONTENT_TYPE=kind, wsgi__input_terminated=True
@@ -196,7 +255,45 @@ def content(battery: Battery, target: Target, first: Answer) -> None:
     environ.pop("CONTENT_LENGTH", None)
     environ["wsgi.input"] = Content(form)
     answer = battery.ask(environ)
-    battery.compare(first, answer, "A29", "called with POST and no CONTENT_LENGTH")
+    battery.compare(answers["with a form"], answer, "A29", "called with POST and no CONTENT_LENGTH")
+
+
+def hop_by_hop(battery: Battery, target: Target, first: Answer) -> None:
+    """Fields that are between a client and its server only (A38). Who repeats the request in the
+    response answers otherwise and is in the right, so that only failures and statuses count."""
+    form = "application/x-www-form-urlencoded"
+    chunked = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": form, "wsgi__input_terminated": True}
+    for ordinary, fields in (
+        ({}, {"HTTP_CONNECTION": "close"}),
+        ({}, {"HTTP_CONNECTION": "TE", "HTTP_TE": "trailers"}),
+        ({}, {"HTTP_KEEP_ALIVE": "timeout=5"}),
+        # The server has decoded the chunks, and knows no length.
+        (chunked, {"HTTP_TRANSFER_ENCODING": "chunked"}),
+    ):
+
+        def ask(more: dict[str, str], ordinary: dict[str, Any] = ordinary) -> Answer:
+            environ = battery.environ(target, **ordinary, **more)
+            if ordinary:
+                environ.pop("CONTENT_LENGTH", None)
+                environ["wsgi.input"] = Content(b"name=value")
+            return battery.ask(environ)
+
+        before = ask({})
+        is_steady = ask({}).status == before.status
+        answer = ask(fields)
+        if before.failed or not is_steady or ask({}).status != before.status:
+            continue  # it varies by itself
+        if answer.failed:
+            outcome = _outcome(answer)
+        elif answer.status != before.status:
+            outcome = f"it answers with {show(answer.status)}, not {show(before.status)}"
+        else:
+            continue
+        # There are servers that leave the decoding of chunks to the application, and frameworks
+        # that were written for them.
+        severity: Severity | None = "warning" if "HTTP_TRANSFER_ENCODING" in fields else None
+        what = f"called with {', '.join(fields)}, {outcome}"
+        battery.add(Breach("A38", what, severity), answer.error)
 
 
 def short(battery: Battery, target: Target, first: Answer) -> None:
@@ -262,13 +359,20 @@ def odd(battery: Battery, target: Target, first: Answer) -> None:
 
 def early(battery: Battery, target: Target, first: Answer) -> None:
     """The result is closed before it has been used up, and before it has been begun (A20)."""
-    for blocks in (0, 1):
-        answer = battery.ask(battery.environ(target), Oddity(stop_after=blocks))
-        if answer.close_error is not None and first.close_error is None:
-            error = answer.close_error
-            what = f"closed after {blocks} blocks, the result raises {_named(error)}"
-            battery.add(Breach("A20", what), error)
-    battery.ask(battery.environ(target), Oddity(gone=True))
+
+    def close() -> None:
+        before = battery.ask(battery.environ(target))
+        for blocks in (0, 1):
+            answer = battery.ask(battery.environ(target), Oddity(stop_after=blocks))
+            if answer.close_error is not None and first.close_error is None:
+                error = answer.close_error
+                what = f"closed after {blocks} blocks, the result raises {_named(error)}"
+                battery.add(Breach("A20", what), error)
+        battery.ask(battery.environ(target), Oddity(gone=True))
+        answer = battery.ask(battery.environ(target))
+        battery.differ(before, answer, "A20", "called after a result that was closed early")
+
+    battery.in_time(close, "A20", "called after a result that was closed early")
 
 
 def edited(battery: Battery, target: Target, first: Answer) -> None:
@@ -287,6 +391,7 @@ TRIALS: Final[tuple[tuple[str, Trial], ...]] = (
     ("HEAD", head),
     ("other methods", methods),
     ("POST", content),
+    ("hop-by-hop fields", hop_by_hop),
     ("content that breaks off", short),
     ("a minimal environ", minimal),
     ("an odd environ", odd),
@@ -295,6 +400,21 @@ TRIALS: Final[tuple[tuple[str, Trial], ...]] = (
 )
 
 # --- Words ------------------------------------------------------------------------------------
+
+
+def _has_no_read(file: object) -> bool:
+    return file is not None and not callable(getattr(file, "read", None))
+
+
+def _is_of_the_call(error: BaseException) -> bool:
+    """Whether the application was not even entered: it does not take two arguments."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_code is Checker.__call__.__code__
+
+
+def _is_of_a_server(key: str) -> bool:
+    """A variable that a server, or a middleware, may have added: it is called ``server.what``."""
+    return re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", key) is not None
 
 
 def _decoded(path: str) -> str:

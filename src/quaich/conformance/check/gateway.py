@@ -17,6 +17,9 @@ HOST: Final = "localhost:8000"
 BLOCKS_MAX: Final = 10_000
 """Blocks of a result that are taken. An event stream has no end, and is legal."""
 
+CONTENT_MAX: Final = 32 * 1024 * 1024
+"""Bytes of a result that are taken: all are kept, and a download may be larger than memory."""
+
 
 class FileWrapper:
     """``wsgi.file_wrapper``: what PEP 3333 shows, and no more."""
@@ -84,6 +87,8 @@ class Answer:
     close_error: BaseException | None = None  # what close() of its result raised
     errors: str = ""  # what it wrote to wsgi.errors
     cut: bool = False  # not all of the result was taken
+    file: Any = None  # what the wrapper was given that it has returned
+    no_bytes: Any = None  # a list of the first block that is not bytes
 
     @property
     def failed(self) -> bool:
@@ -115,13 +120,16 @@ def environ_of(
     host: str = HOST,
 ) -> WSGIEnvironment:
     """The environ of an ordinary request. ``path`` is decoded, one character for each octet."""
+    name, colon, port = host.rpartition(":")
+    if not colon or port.endswith("]"):  # no port, and perhaps an address of IPv6
+        name, port = host, "80"
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
-        "SERVER_NAME": host.rpartition(":")[0] or host,
-        "SERVER_PORT": "8000",
+        "SERVER_NAME": name,
+        "SERVER_PORT": port or "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SERVER_SOFTWARE": "quaich-check",
         "GATEWAY_INTERFACE": "CGI/1.1",
@@ -161,16 +169,22 @@ def call(
     result: Any = None
     try:
         result = application(environ, one.start_response)
+        if issubclass(type(result), FileWrapper):  # a proxy's __class__ may fail
+            answer.file = result.filelike
         one.send_all(result)
     except Gone:
         answer.cut = True
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # such as asyncio.CancelledError
         answer.error = error
     try:
         close = getattr(result, "close", None)
         if close is not None:
             close()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         answer.close_error = error
     if isinstance(errors, Errors) and not errors.closed:
         answer.errors = errors.getvalue()
@@ -187,6 +201,7 @@ class Call:
         self._headers: list[tuple[str, str]] = []
         self._blocks: list[bytes] = []
         self._sent = False
+        self._size = 0  # bytes of the result
 
     def start_response(
         self, status: Any, headers: Any, exc_info: Any = None, /
@@ -218,6 +233,8 @@ class Call:
     def _send(self, block: bytes) -> None:
         if self._status is None:
             raise AssertionError("start_response has not been called before the first block")
+        if not _is_bytes(block) and self.answer.no_bytes is None:
+            self.answer.no_bytes = [block]
         self._sent = self._sent or bool(block)
         self._blocks.append(block)
 
@@ -230,7 +247,8 @@ class Call:
                 return
             for number, block in enumerate(result, 1):
                 self._send(block)
-                if number == stop:
+                self._size += len(block) if _is_bytes(block) else 0
+                if number == stop or self._size >= CONTENT_MAX:
                     self.answer.cut = True
                     break
             if self._status is None and not self.answer.cut:

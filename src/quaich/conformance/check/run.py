@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from quaich.conformance.check.battery import Battery
-from quaich.conformance.check.gateway import HOST
+from quaich.conformance.check.gateway import HOST, Answer
 from quaich.conformance.check.middleware import Middlewares
 from quaich.conformance.check.targets import Crawl, Target
 from quaich.conformance.findings import Report
@@ -35,11 +35,15 @@ def check_application(
     targets = list(targets)
     pages = Crawl(targets, most=len(targets) + crawl, origin=f"http://{host}")
     given = set(targets)
+    answers: list[tuple[str, str]] = []
     for target in pages:
+        if battery.is_stuck:
+            break
         answer = battery.run(target, whole=target in given)
+        answers.append((str(target), _in_words(answer)))
         if crawl:
             pages.add(target, answer.content, answer.content_type, answer.location)
-    return _outcome(name, report, battery.by_trial, _APPLICATION)
+    return _outcome(name, report, battery.by_trial, _APPLICATION, answers)
 
 
 def check_middleware(
@@ -62,12 +66,26 @@ def rules_checked(report: Report, letters: str) -> tuple[str, ...]:
     )
 
 
-def _outcome(name: str, report: Report, by_trial: dict[str, int], letters: str) -> Outcome:
+def _in_words(answer: Answer) -> str:
+    """The status, whatever the application has made it; or what was raised."""
+    if answer.error is not None:
+        return type(answer.error).__name__
+    return str(answer.status) or "no status"
+
+
+def _outcome(
+    name: str,
+    report: Report,
+    by_trial: dict[str, int],
+    letters: str,
+    answers: Iterable[tuple[str, str]] = (),
+) -> Outcome:
     return Outcome(
         app=name,
         requests=sum(by_trial.values()),
         rules_checked=rules_checked(report, letters),
         findings=tuple(report.findings),
         trials=tuple(by_trial.items()),
+        answers=tuple(answers),
         time=datetime.now(UTC),
     )

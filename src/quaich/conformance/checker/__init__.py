@@ -8,6 +8,8 @@ What a correct pair of server and application does, it leaves as it is: the resu
 ``close()`` and laziness, file wrappers, and the identity of lists.
 """
 
+import contextlib
+import copy
 import threading
 from typing import Any
 
@@ -34,6 +36,14 @@ class Checker:
         self.outer = outer
         self._entered: dict[int, None] = {}  # threads that are inside the application
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.application, self.report, self.inner, self.outer)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Checker":
+        # A copy of the application reports to the same place: nobody would look at another.
+        application = copy.deepcopy(self.application, memo)
+        return type(self)(application, self.report, self.inner, self.outer)
+
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if len(args) != 2 or keywords:
             what = f"{len(args)} positional arguments and {len(keywords)} keywords"
@@ -59,9 +69,10 @@ class Checker:
         try:
             return exchange.returned(result)
         except BaseException:
-            # A checker that raises: nobody else can close the result.
-            if hasattr(result, "close"):
-                result.close()
+            # A checker that raises: nobody else can close the result, whether or not it has a
+            # close(). What that raises would hide what is wrong.
+            with contextlib.suppress(Exception):
+                result.close()  # type: ignore[attr-defined]  # that is the question
             raise
 
     def __getattr__(self, name: str) -> Any:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from quaich.conformance.checker import site
 from quaich.conformance.checker.environ import check_environ
 from quaich.conformance.checker.response import (
+    LAST_CHUNK,
     check_exc_info,
     check_headers,
     check_status,
     check_together,
     declared_length,
+    is_chunks,
 )
 from quaich.conformance.checker.result import watched
 from quaich.conformance.checker.streams import CheckedErrors, CheckedInput
@@ -29,12 +31,17 @@ if TYPE_CHECKING:
 _TINY: Final = 16  # bytes of a block
 _MANY: Final = 64  # tiny blocks
 
+# Of a function or a method; others are asked for by functools.wraps() and inspect.
+_INSIDE: Final = frozenset({"__self__", "__func__", "__closure__", "__globals__"})
+_ASYNC: Final = "An asynchronous application needs a server for ASGI, or an adapter around it."
+
 
 class Exchange:
     """See the module. Called by one thread at a time, as the application is."""
 
     __slots__ = (
         "_application",
+        "_chunks",
         "_code",
         "_declared",
         "_file_wrappers",
@@ -51,6 +58,7 @@ class Exchange:
         "_was_late",
         "_wrapper",
         "blocks",
+        "closed_instead",
         "has_failed",
         "has_returned",
         "inner",
@@ -76,6 +84,8 @@ class Exchange:
         self._is_head = False
         self._total = 0  # bytes of content so far
         self._tiny = 0
+        self._chunks: bytes | None = None  # the last block, if all so far look like chunks
+        self.closed_instead: Where | None = None  # where an iterator over the result was closed
         self.blocks = 0  # of the result
         self.length: int | None = None  # len() of the result, as the server has got it
         self.has_returned = False
@@ -91,9 +101,10 @@ class Exchange:
         who = self.inner if party == "inner" else self.outer
         self._report.add(breach, who, where or site.caller())
 
-    def note_late(self, breach: Breach) -> None:
-        """Report what is found out when nobody is there to be told by an exception."""
-        self._report.add_late(breach, self.outer, site.of(self._application))
+    def note_late(self, breach: Breach, where: Where | None) -> None:
+        """Report what is found out when nobody is there to be told by an exception. Of a server
+        in C there is no place; the application's is better than none."""
+        self._report.add_late(breach, self.outer, where or site.of(self._application))
 
     def _note_at(self, source: Any, breach: Breach) -> None:
         """Report a breach of the application's that was written where ``source`` was; None: by
@@ -182,9 +193,12 @@ class Exchange:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._start_response, name)
-        if not name.startswith("__"):
+        if name in _INSIDE or not name.startswith("__"):
             self.note(Breach("A03", f"the attribute {name} of start_response is used"), "inner")
         return value
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Exchange":
+        return self  # as of a function
 
     def _check_order(self, exc_info: Any) -> None:
         self._check_trapped("start_response is called", None)
@@ -218,9 +232,8 @@ class Exchange:
     def returned(self, result: Any) -> Any:
         """Look at what the application returned; gives what the server is to get."""
         self.has_returned = True
-        if self._headers is not None and self._headers[0] != self._headers[1]:
-            breach = Breach("A47", "the list of headers is changed after start_response")
-            self._note_at(self._application, breach)
+        if self._headers is not None:
+            self._check_list(self._application)
         kind = type(result)
         if kind is list or kind is tuple:
             self._check_done()
@@ -233,15 +246,28 @@ class Exchange:
             self._check_done()
             return result
         is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
-        if not is_iterable or isinstance(result, (str, bytes)):
-            breach = Breach("A17", f"the application returns {show(result)}, no iterable of blocks")
-            self._note_at(self._application, breach)
+        if not is_iterable or issubclass(kind, (str, bytes)):
+            what = f"the application returns {show(result)}, no iterable of blocks"
+            is_async = hasattr(kind, "__await__") or hasattr(kind, "__aiter__")
+            self._note_at(self._application, Breach("A17", what, hint=_ASYNC if is_async else None))
             return result
         return watched(result, self)
 
+    def _check_list(self, source: Any) -> None:
+        """Whether the application has left the list of headers alone. From here on the server may
+        change it, when it sends the head."""
+        headers, self._headers = self._headers, None
+        if headers is not None and headers[0] != headers[1]:
+            breach = Breach("A47", "the list of headers is changed after start_response")
+            self._note_at(source, breach)
+
     def _is_wrapped_file(self, result: Any) -> bool:
-        if isinstance(self._wrapper, type) and isinstance(result, self._wrapper):
-            return True
+        if isinstance(self._wrapper, type):
+            try:
+                if isinstance(result, self._wrapper):
+                    return True
+            except Exception:  # of a proxy, whose __class__ fails
+                return False
         return any(result is each for each in self._file_wrappers)
 
     def _check_done(self) -> None:
@@ -255,6 +281,8 @@ class Exchange:
     def yielded(self, block: Any, result: Any) -> None:
         """A block of the iterable."""
         self.blocks += 1
+        if self._headers is not None:
+            self._check_list(result)
         if self._trapped:
             self._check_trapped("a block is given", result)
         if not self._started and not self._was_late:
@@ -268,6 +296,8 @@ class Exchange:
         if self.is_over:
             return  # asked again
         self.is_over = True
+        if self._headers is not None:
+            self._check_list(result)
         if self._trapped:
             self._check_trapped("the result ends", result)
         if not self._started and not self._was_late:
@@ -296,7 +326,7 @@ class Exchange:
 
     def written(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """The application calls write()."""
-        self._headers = None  # from now on the server may have changed the list
+        self._check_list(None)
         self._check_trapped("write() is called", None)
         if self.is_over:
             self.note(Breach("A23", "write() is called after the response"), "inner")
@@ -320,6 +350,9 @@ class Exchange:
             return
         before, self._total = self._total, self._total + size
         declared = self._declared
+        if self._chunks is not None if before else block[-2:] == b"\r\n":
+            is_whole = declared is None and self._code != "" and is_chunks(block)
+            self._chunks = block if is_whole else None
         if declared is not None and self._total > declared >= before and not self._is_head:
             breach = Breach("A37", f"more than the {declared} bytes of Content-Length are given")
             self._note_at(source, breach)
@@ -340,6 +373,9 @@ class Exchange:
 
     def _check_end(self, source: Any) -> None:
         declared = self._declared
+        if self._chunks is not None and self._chunks.endswith(LAST_CHUNK):
+            breach = Breach("A36", "the content is made of chunks with their sizes", "warning")
+            self._note_at(source, breach)
         if (
             declared is not None
             and self._total < declared
@@ -366,6 +402,9 @@ class Write:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._write, name)
-        if not name.startswith("__"):
+        if name in _INSIDE or not name.startswith("__"):
             self._exchange.note(Breach("A03", f"the attribute {name} of write() is used"), "inner")
         return value
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Write":
+        return self  # as of a function

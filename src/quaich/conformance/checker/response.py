@@ -1,4 +1,4 @@
-"""What an application says of its response: status, headers, exc_info.
+"""What an application says of its response: status, headers, exc_info; and what chunks look like.
 
 Each function looks at values and yields breaches; none raises, and none keeps anything but which
 values it has found sound, since the same few recur.
@@ -99,7 +99,7 @@ def check_headers(headers: object) -> Iterator[Breach]:
 
 
 def _check_item(name: str, value: str) -> Iterator[Breach]:
-    header = f"the header {show((name, value))}"
+    header = f"the header {show((name, value)).removesuffix(' (tuple)')}"  # of two str
     lower = name.lower()
     if _TOKEN(name) is None:
         yield Breach("A09", f"the name of {header} is not a token")
@@ -152,6 +152,24 @@ def check_exc_info(exc_info: object) -> Iterator[Breach]:
         ):
             return
     yield Breach("A12", f"exc_info is {show(exc_info)}, not what sys.exc_info() returns")
+
+
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(;[^\r\n]*)?\r\n").match
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+def is_chunks(block: bytes) -> bool:
+    """Whether a block is nothing but whole chunks (RFC 9112, section 7.1), without trailers."""
+    position = 0
+    while position < len(block):
+        size = _CHUNK_SIZE(block, position)
+        if size is None:
+            return False
+        position = size.end() + int(size[1], 16) + 2
+        if block[position - 2 : position] != b"\r\n":
+            return False
+    return True
 
 
 def _is_latin_1(text: str) -> bool:

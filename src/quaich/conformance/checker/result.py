@@ -8,12 +8,19 @@ been called.
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from quaich.conformance.checker import site
 from quaich.conformance.findings import Breach, show
 
 if TYPE_CHECKING:
     from quaich.conformance.checker.exchange import Exchange
+
+
+_ONCE: Final = (
+    "Call `close()` once. `yield from result` does so by itself when it is broken off and the "
+    "result is its own iterator: write `for block in result` instead."
+)
 
 
 class _Blocks:
@@ -27,8 +34,11 @@ class _Blocks:
         self._next: Any = None
 
     def __next__(self) -> Any:
-        if self._next is None:
-            self._next = iter(self._result).__next__  # next() without iter(): as of an iterator
+        if self._next is None:  # next() without iter(), which only an iterator has
+            kind = type(self._result)
+            if not hasattr(kind, "__next__"):
+                raise TypeError(f"{kind.__name__!r} object is not an iterator")
+            self._next = self._result.__next__
         try:
             block = self._next()
         except StopIteration:
@@ -60,8 +70,9 @@ class CheckedIterator(_Blocks):
             return value
 
         def close() -> Any:
-            what = f"close() of an iterator over the result {show(self._result)} is called"
-            self._exchange.note(Breach("S19", what), "outer")
+            # No breach yet: the result itself may be closed as well. A generator that is closed in
+            # the midst of "yield from result" calls this by itself.
+            self._exchange.closed_instead = site.caller()
             return value()
 
         return close
@@ -112,26 +123,33 @@ def _length(checked: CheckedResult) -> int:
 class Closable(CheckedResult):
     """An iterable with ``close()``."""
 
-    __slots__ = ("_closed",)
+    __slots__ = ("_call", "_closed")
 
-    def __init__(self, result: Any, exchange: "Exchange") -> None:
+    def __init__(self, result: Any, exchange: "Exchange", call: Any) -> None:
         super().__init__(result, exchange)
         self._closed = 0
+        self._call = call  # site.mark() of the call of the application
 
     def close(self) -> None:
         """As the result's own; is called once (S18)."""
         self._closed += 1
         if self._closed > 1:
-            breach = Breach("S18", f"close() of the result {show(self._result)} is called again")
-            self._exchange.note(breach, "outer")
+            what = f"close() of the result {show(self._result)} is called again"
+            self._exchange.note(Breach("S18", what, hint=_ONCE), "outer")
         self._exchange.closed()
         self._result.close()
 
     def __del__(self) -> None:
         # Whatever ends the request: once the server has the result, it has to close it.
-        if not self._closed and not sys.is_finalizing():
-            breach = Breach("S18", f"close() of the result {show(self._result)} is not called")
-            self._exchange.note_late(breach)
+        if self._closed or sys.is_finalizing():
+            return
+        instead = self._exchange.closed_instead
+        if instead is not None:
+            what = "close() of an iterator is called, and not that of the result"
+            self._exchange.note_late(Breach("S19", f"{what} {show(self._result)}"), instead)
+        else:
+            what = f"close() of the result {show(self._result)} is not called"
+            self._exchange.note_late(Breach("S18", what), site.of_mark(self._call))
 
 
 class SizedClosable(Closable):
@@ -145,8 +163,13 @@ class SizedClosable(Closable):
 
 def watched(result: Any, exchange: "Exchange") -> CheckedResult:
     """The wrapper that has what the result has."""
-    kind = type(result)
-    has_length = hasattr(kind, "__len__")
-    if getattr(result, "close", None) is not None:
-        return (SizedClosable if has_length else Closable)(result, exchange)
+    has_length = hasattr(type(result), "__len__")
+    try:
+        close = getattr(result, "close", None)
+    except Exception:
+        close = None  # it fails when the server asks for it, and not sooner
+    if close is not None:
+        # The server's frame, behind this one, Exchange.returned and Checker.__call__.
+        call = site.mark(3)
+        return (SizedClosable if has_length else Closable)(result, exchange, call)
     return (Sized if has_length else CheckedResult)(result, exchange)

@@ -4,6 +4,7 @@ Asked only once there is a finding: a frame costs nothing until it is looked at.
 """
 
 import functools
+import os
 import sys
 from pathlib import Path
 from types import CodeType, FrameType, GeneratorType
@@ -14,12 +15,49 @@ from quaich.conformance.findings import NOWHERE, Where
 OURS: Final = str(Path(__file__).parent.parent)
 
 
+# The standard library calls what it is given, and is not at fault; but wsgiref is a server.
+_LIBRARY: Final = str(Path(functools.__file__).parent) + os.sep
+_OTHERS: Final = tuple(_LIBRARY + name for name in ("site-packages", "dist-packages", "wsgiref"))
+
+
 def caller() -> Where:
-    """The innermost frame that is not the checker's."""
+    """The innermost frame that is not the checker's; nor the standard library's, if it was called
+    by somebody on this side of the checker."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
-    return NOWHERE if frame is None else _of_code(frame.f_code, frame.f_lineno)
+    if frame is None:
+        return NOWHERE
+    innermost = frame
+    while frame is not None and _is_library(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename.startswith(OURS):
+        frame = innermost
+    return _of_code(frame.f_code, frame.f_lineno)
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(_LIBRARY) and not file.startswith(_OTHERS)
+
+
+def mark(depth: int) -> tuple[CodeType, int] | None:
+    """What is needed to find a frame's place later, without the frame; as ``sys._getframe``."""
+    try:
+        frame = sys._getframe(depth + 1)
+    except ValueError:
+        return None  # a server in C
+    return frame.f_code, frame.f_lasti
+
+
+def of_mark(marked: tuple[CodeType, int] | None) -> Where | None:
+    """The place that was marked, if it is not the checker's."""
+    if marked is None or marked[0].co_filename.startswith(OURS):
+        return None
+    code, offset = marked
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return _of_code(code, line)
+    return _of_code(code, code.co_firstlineno)
 
 
 def is_handling() -> bool:

@@ -4,7 +4,9 @@ what the server's streams give back.
 Everything is passed on as it is. What PEP 3333 does not name is passed on too, and noted.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
+from operator import index
 from typing import Any, Final, Protocol
 
 from quaich.conformance.checker import site
@@ -21,41 +23,70 @@ class Note(Protocol):
 _UNKNOWN: Final = -1
 
 
-class CheckedInput:
+class _Stream:
+    """A stream of the server's; copies and pickles are those of the stream alone."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __copy__(self) -> Any:
+        return copy.copy(self._stream)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self._stream, memo)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _itself, (self._stream,)
+
+
+def _itself(stream: Any) -> Any:
+    return stream
+
+
+class CheckedInput(_Stream):
     """``wsgi.input``. ``length``: CONTENT_LENGTH, or -1 where it is not known or of no account,
     because the stream is known to end."""
 
-    __slots__ = ("_asked", "_left", "_note", "_stream")
+    __slots__ = ("_asked", "_left", "_note")
 
     def __init__(self, stream: Any, length: int, note: Note) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._left = length
         self._note = note
         self._asked: set[str] = set()
 
-    def read(self, *size: Any) -> Any:
+    def read(self, *size: Any, **keywords: Any) -> Any:
         """As the stream's (S51-S54)."""
+        if keywords:
+            self._named("read", keywords)
+            return self._took(self._stream.read(*size, **keywords), None, "read")
         if len(size) > 1 or (size and not _is_size(size[0])):
             self._note(Breach("A31", f"wsgi.input.read() is called with {show(size)}"), "inner")
-        elif size and self._left >= 0 and (size[0] or 0) > self._left:
-            self._read_too_far(f"read({size[0]})")
+        elif size and self._left >= 0 and size[0] is not None and index(size[0]) > self._left:
+            self._read_too_far(f"read({index(size[0])})")
         data = self._stream.read(*size)
         return self._took(data, size[0] if size else None, "read")
 
-    def readline(self, *size: Any) -> Any:
+    def readline(self, *size: Any, **keywords: Any) -> Any:
         """As the stream's (S55)."""
+        if keywords:
+            self._named("readline", keywords)
+            return self._took(self._stream.readline(*size, **keywords), None, "readline")
         if len(size) > 1 or (size and not _is_size(size[0])):
             self._note(Breach("A31", f"wsgi.input.readline() is called with {show(size)}"), "inner")
-        elif size and size[0] is not None and size[0] >= 0:
-            self._note(
-                Breach("A34", f"wsgi.input.readline() is called with a size, {size[0]}"), "inner"
-            )
+        elif size and size[0] is not None and index(size[0]) >= 0:
+            what = f"wsgi.input.readline() is called with a size, {index(size[0])}"
+            self._note(Breach("A34", what), "inner")
         data = self._stream.readline(*size)
         return self._took(data, size[0] if size else None, "readline")
 
-    def readlines(self, *hint: Any) -> Any:
+    def readlines(self, *hint: Any, **keywords: Any) -> Any:
         """As the stream's (S56)."""
-        lines = self._stream.readlines(*hint)
+        if keywords:
+            self._named("readlines", keywords)
+        lines = self._stream.readlines(*hint, **keywords)
         if type(lines) is not list:
             breach = Breach("S49", f"wsgi.input.readlines() gives {show(lines)}")
             self._note(breach, "outer", site.of_server(self._stream.readlines))
@@ -100,6 +131,11 @@ class CheckedInput:
             self._left = max(0, self._left - len(data))
         return data
 
+    def _named(self, method: str, keywords: dict[str, Any]) -> None:
+        # What the parameters are called is the server's affair; some streams take no names.
+        what = f"wsgi.input.{method}() is called with keywords: {', '.join(keywords)}"
+        self._note(Breach("A31", what), "inner")
+
     def _read_too_far(self, call: str) -> None:
         self._note(
             Breach("A30", f"wsgi.input.{call} where {self._left} bytes of CONTENT_LENGTH are left"),
@@ -108,13 +144,13 @@ class CheckedInput:
         self._left = _UNKNOWN  # once is enough
 
 
-class CheckedErrors:
+class CheckedErrors(_Stream):
     """``wsgi.errors``."""
 
-    __slots__ = ("_asked", "_note", "_stream")
+    __slots__ = ("_asked", "_note")
 
     def __init__(self, stream: Any, note: Note) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._note = note
         self._asked: set[str] = set()
 
@@ -130,7 +166,7 @@ class CheckedErrors:
     def writelines(self, lines: Any) -> None:
         """As the stream's."""
         if isinstance(lines, Iterator):
-            lines = list(lines)  # to be looked at, and then passed on
+            lines = self._taken(lines)  # to be looked at, and then passed on
         for line in lines:
             self._check_text(line, "writelines")
         try:
@@ -139,10 +175,22 @@ class CheckedErrors:
             self._refused(error, "writelines")
             raise
 
+    def _taken(self, lines: Iterable[Any]) -> list[Any]:
+        taken: list[Any] = []
+        try:
+            taken.extend(lines)  # which keeps those before an error
+        except BaseException:
+            self._stream.writelines(taken)  # the lines before it arrive without a checker too
+            raise
+        return taken
+
     def _check_text(self, text: Any, method: str) -> None:
         if type(text) is not str:
             breach = Breach("A33", f"wsgi.errors.{method}() is called with {show(text)}")
             self._note(breach, "inner")
+        elif "\r\n" in text:  # it may stand in what is told of
+            what = f"wsgi.errors.{method}() is called with {show(text)}, with the line end \\r\\n"
+            self._note(Breach("A33", what, "warning"), "inner")
 
     def _refused(self, error: UnicodeError, method: str) -> None:
         breach = Breach("S42", f"wsgi.errors.{method}() raises {show(error)}")

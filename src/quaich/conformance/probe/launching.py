@@ -1,7 +1,7 @@
 """A server as a process, with the probe's application, on a free port.
 
-The application is a file of its own, copied to a place from which the server imports it: the server
-may run in another Python than ours.
+The application is a package of its own, copied to a place from which the server imports it: the
+server may run in another Python than ours.
 """
 
 import contextlib
@@ -12,91 +12,143 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from quaich.conformance.probe import application
 
 MODULE: Final = "quaich_probe_app"
 APPLICATION: Final = f"{MODULE}:application"
 
-_START_SECONDS: Final = 20.0
+_START_SECONDS: Final = 60.0
+_OTHER_SECONDS: Final = 5.0  # that a server may answer otherwise than the probe's application does
+_ANSWER_SECONDS: Final = 5.0
+_ANSWER_MAX: Final = 1 << 16  # bytes
 _STOP_SECONDS: Final = 5.0
+_SAID_MAX: Final = 1 << 16  # bytes of what a server prints that are kept
+
+_GREETING: Final = b"Hello, probe!"  # of the application's program ``hello``
 
 
 class CannotStart(Exception):
     """The server does not serve; ``str()`` says why, with what it said itself."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
-    """A server that answers."""
+    """A server that answers. ``host``: where it has been found."""
 
     host: str
     port: int
     process: subprocess.Popen[bytes]
-    output: Path  # what it prints
+    _said: bytearray = field(default_factory=bytearray)
 
     def said(self) -> str:
         """The end of what it has printed."""
-        return self.output.read_text("utf-8", "replace")[-2000:]
+        return bytes(self._said[-2000:]).decode("utf-8", "replace")
+
+    def _listen(self, stream: IO[bytes]) -> None:
+        """Take what it prints until nobody can print any more, and keep the end: a pipe that
+        nobody reads would stop the server, and a file might grow without bounds."""
+        with stream:
+            while data := os.read(stream.fileno(), 1 << 16):
+                self._said += data
+                del self._said[:-_SAID_MAX]
 
 
 @contextlib.contextmanager
-def launched(command: str, host: str = "127.0.0.1") -> Iterator[Running]:
-    """Start a server and wait until it accepts connections; end it, and all that it has started.
+def launched(
+    command: str, host: str = "127.0.0.1", kind: str = "function", *, is_ours: bool = True
+) -> Iterator[Running]:
+    """Start a server and wait until it answers; end it, and all that it has started.
 
     ``command`` is split as a shell splits words, and no shell runs it; ``{port}``, ``{host}``,
-    ``{app}`` (``module:application``), ``{module}`` and ``{file}`` are replaced. Raises
-    :class:`CannotStart`.
+    ``{app}`` (``module:application``), ``{module}`` and ``{file}`` are replaced. ``kind``: which
+    kind of callable the application is (see ``application``). ``is_ours``: the application has to
+    be the probe's. Raises :class:`CannotStart`.
     """
     with tempfile.TemporaryDirectory(prefix="quaich-probe-", ignore_cleanup_errors=True) as place:
         directory = Path(place)
-        file = directory / f"{MODULE}.py"
-        shutil.copyfile(str(application.__file__), file)
+        file = _put_application(directory)
         port = _free_port(host)
-        places = {
-            "{port}": str(port),
-            "{host}": host,
-            "{app}": APPLICATION,
-            "{module}": MODULE,
-            "{file}": str(file),
-        }
-        words = shlex.split(command)
-        for name, value in places.items():
-            words = [word.replace(name, value) for word in words]
-        output = directory / "output.txt"
-        variables = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")]).rstrip(":"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "WSGI_PROBE_LOG": str(directory / "log.jsonl"),
-            # Of the process: neither must get into an environ (S31, S86).
-            "HTTP_X_QUAICH_PROBE_PROCESS": "this is no field",
-            "PROBE_WORD": "café €",
-        }
-        with output.open("wb") as stream:
-            try:
-                process = subprocess.Popen(
-                    words,
-                    cwd=directory,
-                    env=variables,
-                    stdin=subprocess.DEVNULL,
-                    stdout=stream,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise CannotStart(f"{words[0]}: {error.strerror}") from error
-        running = Running(host, port, process, output)
+        words = _words(
+            command,
+            {
+                "{port}": str(port),
+                "{host}": host,
+                "{app}": APPLICATION,
+                "{module}": MODULE,
+                "{file}": str(file),
+            },
+        )
         try:
-            _wait(running)
+            process = subprocess.Popen(
+                words,
+                cwd=directory,
+                env=_variables(directory, kind),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:  # ValueError: NUL in the command
+            raise CannotStart(f"{words[0]}: {getattr(error, 'strerror', error)}") from error
+        running = Running(host, port, process)
+        listener = threading.Thread(target=running._listen, args=(process.stdout,), daemon=True)
+        try:
+            listener.start()
+            _wait(running, is_ours)
             yield running
         finally:
-            _end(process)
+            _end(process, directory)
+            listener.join(1.0)
+
+
+def _put_application(directory: Path) -> Path:
+    """Copy the application to where it is imported from. Returns a file that has it too, for
+    servers that take a file: such a file is not part of a package, and so imports by name."""
+    source = Path(str(application.__file__)).parent
+    shutil.copytree(source, directory / MODULE, ignore=shutil.ignore_patterns("__pycache__"))
+    file = directory / f"{MODULE}_file.py"
+    file.write_text(f"from {MODULE} import *\nfrom {MODULE} import application\n", "utf-8")
+    return file
+
+
+def split(command: str) -> list[str]:
+    """A command's words, at least one. Raises :class:`CannotStart`."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise CannotStart(f"{command!r} cannot be split into words: {error}") from error
+    if not words:
+        raise CannotStart("the command is empty")
+    return words
+
+
+def _words(command: str, places: dict[str, str]) -> list[str]:
+    words = split(command)
+    for name, value in places.items():
+        words = [word.replace(name, value) for word in words]
+    return words
+
+
+def _variables(directory: Path, kind: str) -> dict[str, str]:
+    """The server's environment."""
+    paths = [str(directory), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "WSGI_PROBE_LOG": str(directory / "log.jsonl"),
+        "WSGI_PROBE_CALLABLE": kind,
+        # Of the process: neither must get into an environ (S31, S86).
+        "HTTP_X_QUAICH_PROBE_PROCESS": "this is no field",
+        "PROBE_WORD": "café €",
+    }
 
 
 def _free_port(host: str) -> int:
@@ -106,35 +158,101 @@ def _free_port(host: str) -> int:
         return port
 
 
-def _wait(running: Running) -> None:
+# --- Waiting for it ---------------------------------------------------------------------------
+
+
+def _wait(running: Running, is_ours: bool) -> None:
+    """Until it answers; ``running.host`` is then where. Raises :class:`CannotStart`."""
+    hosts = [running.host, "::1"] if running.host == "127.0.0.1" else [running.host]
     deadline = time.monotonic() + _START_SECONDS
+    answered = b""
     while time.monotonic() < deadline:
         if running.process.poll() is not None:
+            hint = "" if running.process.returncode else " (it has to stay in the foreground)"
+            said = running.said()
             raise CannotStart(
-                f"the server ended with {running.process.returncode}; it said:\n{running.said()}"
+                f"the server ended with {running.process.returncode}{hint};"
+                + (f" it said:\n{said}" if said.strip() else " it said nothing")
             )
-        try:
-            with socket.create_connection((running.host, running.port), 1.0) as sock:
-                sock.settimeout(5.0)
-                sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                if sock.recv(4096):
-                    return
-        except OSError:
-            pass
+        for host in hosts:
+            answer = ask_hello(host, running.port)
+            if _GREETING in answer or (answer and not is_ours):
+                running.host = host
+                return
+            if answer and not answered:
+                # It may be about to load the application.
+                answered = answer
+                deadline = min(deadline, time.monotonic() + _OTHER_SECONDS)
         time.sleep(0.05)
+    if answered:
+        line = answered[:60].split(b"\r\n")[0]
+        raise CannotStart(
+            f"the server does not serve the probe's application, but answers {line!r}; is {{app}}"
+            f" or {{module}} in the command? It said:\n{running.said()}"
+        )
     raise CannotStart(
-        f"the server did not answer within {_START_SECONDS:g} s; it said:\n{running.said()}"
+        f"the server did not answer within {_START_SECONDS:g} s at {' or '.join(hosts)}, port"
+        f" {running.port}; is {{port}} in the command? It said:\n{running.said()}"
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        try:
+def ask_hello(host: str, port: int) -> bytes:
+    """What a server says to an ordinary request, up to the greeting of the probe's application;
+    nothing if nobody answers."""
+    name = f"[{host}]" if ":" in host else host
+    request = f"GET /hello HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    answer = b""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), 1.0) as sock:
+        sock.sendall(request.encode())
+        while (
+            _GREETING not in answer
+            and len(answer) < _ANSWER_MAX
+            and (left := deadline - time.monotonic()) > 0
+        ):
+            sock.settimeout(left)
+            data = sock.recv(4096)
+            if not data:
+                break
+            answer += data
+    return answer
+
+
+def is_application(answer: bytes) -> bool:
+    """Whether it was the probe's application that gave this answer."""
+    return _GREETING in answer
+
+
+# --- Ending it --------------------------------------------------------------------------------
+
+
+def _end(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """End the server's group of processes, and what has left the group."""
+    try:
+        _signal_group(process, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-    # What it has started may have outlived it.
+    finally:  # not even an impatient second Ctrl-C leaves anything behind
+        _signal_group(process, signal.SIGKILL)
+        for pid in _left_behind(directory):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, number)
+
+
+def _left_behind(directory: Path) -> list[int]:
+    """Processes that have the server's variables, such as daemons with a session of their own.
+    Where there is no /proc, they cannot be told."""
+    mark = f"WSGI_PROBE_LOG={directory}/".encode()
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (each / "environ").read_bytes():
+                found.append(int(each.name))
+    return found

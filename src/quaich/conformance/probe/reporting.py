@@ -112,7 +112,8 @@ def github(judged: Judged) -> str:
     """Workflow commands of GitHub Actions."""
     kinds = {"fail": "error", "warn": "warning"}
     return "".join(
-        f"::{kinds[each.verdict]} title={judged.server} {each.rule}::{_escaped(each.detail)}\n"
+        f"::{kinds[each.verdict]} title={_escaped(judged.server).replace(':', '%3A')}"
+        f" {each.rule}::{_escaped(each.detail)}\n"
         for each in judged.results
         if each.verdict in kinds
     )

@@ -5,6 +5,7 @@ cannot be made out is left empty. Every wait is bounded.
 """
 
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ QUIET: Final = 0.35
 """Seconds without a byte after which nothing more is expected where there should be nothing."""
 
 _SHOWN_MAX: Final = 1500  # bytes of a conversation that are kept to be shown
+_HEAD_MAX: Final = 1 << 20  # of a head that does not end
+_DIGITS_MAX: Final = 18  # of a length; int() refuses what has thousands
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -91,15 +95,10 @@ class Connection:
         try:
             self._socket.settimeout(PATIENCE)
             self._socket.sendall(data)
+        except TimeoutError:
+            pass  # it reads no more, which is neither an end nor a reset
         except OSError:
             self.was_reset = True
-
-    def send_slowly(self, data: bytes, size: int = 1, pause: float = 0.0) -> None:
-        """Send it in pieces."""
-        for start in range(0, len(data), size):
-            self.send(data[start : start + size])
-            if pause:
-                time.sleep(pause)
 
     def finish(self) -> None:
         """End the sending side."""
@@ -115,13 +114,14 @@ class Connection:
             self._socket.close()
 
     def read_some(self, seconds: float = PATIENCE) -> bytes:
-        """What comes next; nothing at the end, or if nothing comes in time."""
+        """What comes next; nothing at the end, or if nothing comes in time. Without time left,
+        nothing either: a server that never stops would keep a loop with a deadline alive."""
         if self._buffer:
             data, self._buffer = self._buffer, b""
             return data
-        if self.ended:
+        if self.ended or seconds <= 0:
             return b""
-        self._socket.settimeout(max(seconds, 0.001))
+        self._socket.settimeout(seconds)
         try:
             data = self._socket.recv(65536)
         except TimeoutError:
@@ -140,9 +140,11 @@ class Connection:
         self._buffer = data + self._buffer
 
     def read_until_quiet(self, seconds: float = QUIET) -> bytes:
-        """All that comes until nothing has come for a while, or the end."""
+        """All that comes until nothing has come for a while, or the end; or, of a server that
+        does not stop, what comes within the patience."""
+        deadline = time.monotonic() + PATIENCE
         parts = []
-        while data := self.read_some(seconds):
+        while data := self.read_some(min(seconds, deadline - time.monotonic())):
             parts.append(data)
         return b"".join(parts)
 
@@ -176,10 +178,9 @@ class Connection:
                     data = data[end:]
                     continue
                 return self._content(response, data[end:], method, deadline)
-            more = self.read_some(deadline - time.monotonic())
+            more = b"" if len(data) > _HEAD_MAX else self.read_some(deadline - time.monotonic())
             if not more:
-                self.unread(b"")
-                return Response(data) if not data else _parse_head(data)
+                return _parse_head(data)
             data += more
 
     def _content(self, response: Response, data: bytes, method: str, deadline: float) -> Response:
@@ -210,7 +211,7 @@ class Connection:
                     break
                 chunks.append(block)
         elif lengths and lengths[0].isdigit():
-            framing, size = "length", int(lengths[0])
+            framing, size = "length", int(lengths[0][:_DIGITS_MAX])
             while len(data) < size and more():
                 pass
             complete = len(data) >= size
@@ -270,11 +271,14 @@ class Client:
         self, method: str = "GET", target: str = "/", *lines: bytes, version: str = "1.1"
     ) -> bytes:
         """A request's head; Host is in it unless one of ``lines`` is."""
+        return self.head_of(f"{method} {target} HTTP/{version}".encode(), *lines)
+
+    def head_of(self, line: bytes, *lines: bytes) -> bytes:
+        """The same from a whole request line."""
         fields = list(lines)
         if not any(each.lower().startswith(b"host:") for each in lines):
             fields.insert(0, b"Host: " + self.authority)
-        first = f"{method} {target} HTTP/{version}".encode()
-        return b"\r\n".join([first, *fields, b"", b""])
+        return b"\r\n".join([line, *fields, b"", b""])
 
     def ask(self, data: bytes, method: str = "GET", seconds: float = PATIENCE) -> Response:
         """One request on a fresh connection, and its response."""
@@ -324,16 +328,14 @@ def _parse_head(head: bytes) -> Response:
 
 def _parse_chunk(data: bytes) -> tuple[bytes | None, int] | None:
     """The first chunk and how many bytes it takes; None for the chunk behind the last, with its
-    trailers; None altogether if it has not come yet."""
+    trailers; None altogether if it has not come yet, or is none."""
     line_end = data.find(b"\r\n")
-    if line_end < 0:
+    match = _CHUNK_SIZE.fullmatch(data, 0, line_end) if line_end >= 0 else None
+    if match is None:
         return None
-    try:
-        size = int(data[:line_end].partition(b";")[0], 16)
-    except ValueError:
-        return None
-    if size:
+    if size := int(match[1], 16):
         end = line_end + 2 + size + 2
-        return (data[line_end + 2 : end - 2], end) if len(data) >= end else None
+        is_whole = len(data) >= end and data[end - 2 : end] == b"\r\n"
+        return (data[line_end + 2 : end - 2], end) if is_whole else None
     end = data.find(b"\r\n\r\n", line_end)
     return (None, end + 4) if end >= 0 else None

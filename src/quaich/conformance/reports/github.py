@@ -9,7 +9,7 @@ from typing import Final
 
 from quaich.conformance.findings import Finding
 from quaich.conformance.reports.outcome import Outcome
-from quaich.conformance.reports.wording import times, visible
+from quaich.conformance.reports.wording import asked, times, visible
 
 _COMMANDS: Final = {"error": "error", "warning": "warning", "info": "notice"}
 
@@ -34,7 +34,8 @@ def _command(finding: Finding, top: Path) -> str:
 
 def _message(finding: Finding) -> str:
     party = "" if finding.party == "application" else f"{finding.party}: "
-    return f"{party}{finding.message}{times(finding.count)}\n{finding.hint}"
+    requests = asked(finding.requests)
+    return f"{party}{finding.message}{requests}{times(finding.count)}\n{finding.hint}"
 
 
 def _relative(file: str, top: Path) -> str:

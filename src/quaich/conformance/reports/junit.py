@@ -9,7 +9,7 @@ from typing import Final
 
 from quaich.conformance.findings import Finding
 from quaich.conformance.reports.outcome import Outcome
-from quaich.conformance.reports.wording import times, visible
+from quaich.conformance.reports.wording import asked, times, visible
 from quaich.conformance.rules import catalogue
 
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -61,7 +61,8 @@ def _add_case(suite: ET.Element, name: str, findings: list[Finding]) -> None:
 
 def _described(finding: Finding) -> str:
     lines = [
-        f"{finding.severity} ({finding.party}): {finding.message}{times(finding.count)}",
+        f"{finding.severity} ({finding.party}): {finding.message}"
+        f"{asked(finding.requests)}{times(finding.count)}",
         f"Hint: {finding.hint}",
     ]
     if finding.where.file:

@@ -9,7 +9,8 @@ from quaich.conformance.findings import Finding
 @dataclass(frozen=True)
 class Outcome:
     """The end of a check. ``trials`` are the names of what was tried, in its order, with the
-    number of requests that each took."""
+    number of requests that each took; ``answers`` the pages that were asked for, such as ``GET /``,
+    with the status of each, or the name of an exception."""
 
     app: str  # as it was named
     requests: int
@@ -18,6 +19,13 @@ class Outcome:
     trials: tuple[tuple[str, int], ...] = ()
     version: str = ""  # of Quaich
     time: datetime | None = None  # with a time zone
+    answers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def unanswered(self) -> tuple[tuple[str, str], ...]:
+        """Those of the answers that are no success and no redirect: of them a check sees little
+        but the error page."""
+        return tuple(each for each in self.answers if each[1][:1] not in ("2", "3"))
 
     @property
     def errors(self) -> int:

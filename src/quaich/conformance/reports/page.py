@@ -42,6 +42,7 @@ def render(outcome: Outcome) -> str:
         "<main>",
         *_broken(outcome),
         *_kept(outcome),
+        *_answers(outcome),
         *_trials(outcome),
         "</main>",
         "<footer>Rules of PEP 3333 and of HTTP/1.1, by the numbers that Quaich gives them;"
@@ -165,9 +166,10 @@ def _item(finding: Finding) -> str:
         place = f"<code>{_shown(f'{file}:{line}' if line else file)}</code>"
         place += f" in <code>{_shown(function)}</code>" if function else ""
     count = f" · {finding.count}&nbsp;times" if finding.count > 1 else ""
+    requests = "".join(f" · <code>{_shown(each)}</code>" for each in finding.requests)
     return (
         f'<li><p class="message">{_shown(finding.message)}</p>'
-        f'<p class="place">{place}{count}</p></li>'
+        f'<p class="place">{place}{count}{requests}</p></li>'
     )
 
 
@@ -202,6 +204,15 @@ def _kept(outcome: Outcome) -> Iterator[str]:
     yield from _table(
         "kept", "Rules that were checked and kept", ("number", "rule", "source"), rows
     )
+
+
+def _answers(outcome: Outcome) -> Iterator[str]:
+    rows = [
+        f'<tr><th scope="row">{_shown(request)}</th><td>{_shown(answer)}</td></tr>'
+        for request, answer in outcome.answers
+    ]
+    if rows:
+        yield from _table("answers", "What was asked for", ("page", "answer"), rows)
 
 
 def _trials(outcome: Outcome) -> Iterator[str]:

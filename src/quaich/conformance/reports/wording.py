@@ -1,5 +1,7 @@
 """Words and characters that several formats share."""
 
+from collections.abc import Sequence
+
 
 def visible(text: str, keep: str = "") -> str:
     """The text with escapes, as ``repr()`` writes them, for what is not printable and not in
@@ -19,6 +21,11 @@ def visible(text: str, keep: str = "") -> str:
 def counted(number: int, noun: str) -> str:
     """A number and its noun: ``1 error``, ``2 errors``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def asked(requests: Sequence[str]) -> str:
+    """Requests that showed a finding, with a blank before them; nothing if none are known."""
+    return f" (asked for {', '.join(requests)})" if requests else ""
 
 
 def times(count: int) -> str:

@@ -1,22 +1,19 @@
 """How servers keep connections and end them (H103 to H113)."""
 
-import json
 import time
 from typing import Final
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
-from quaich.conformance.probe.trials.several import (
+from quaich.conformance.probe.trials.asking import (
     CHUNKED,
-    SHORT,
-    Came,
     answer,
     behind,
-    converse,
-    must_end,
-    must_refuse,
+    environ_of,
     post,
+    text_of,
     word,
 )
+from quaich.conformance.probe.trials.refusing import SHORT, Came, converse, must_end, must_refuse
 from quaich.conformance.probe.wire import NOTHING, PATIENCE, Connection, Response
 
 _IDLE_SECONDS: Final = 3.0
@@ -279,12 +276,8 @@ def nothing_of_the_last_request(probe: Probe) -> str | None:
         raise Broken("the cookie of a request is not in its environ")
     if not second:
         return "connections are not kept"
-    try:
-        seen = json.loads(second.content)
-    except ValueError:
-        raise Broken(f"the second request of a connection gets {describe(second)}") from None
+    seen = environ_of(second)
     for key in ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE"):
-        value = seen.get(key, ["", ""])[1]
-        if value:
+        if value := text_of(seen, key):
             raise Broken(f"the second request of a connection has {key} {value!r} of the first")
     return None

@@ -2,24 +2,49 @@
 Transfer-Encoding (H060 to H079). Chunks have a file of their own."""
 
 import gzip
+from collections.abc import Iterable
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
-from quaich.conformance.probe.trials.several import (
+from quaich.conformance.probe.trials.asking import (
     CHUNKED,
     HELLO_CHUNKS,
     answer,
     behind,
+    echo,
+    post,
+    word,
+)
+from quaich.conformance.probe.trials.refusing import (
     converse,
     must_end,
     must_not_look_whole,
     must_not_serve,
-    must_refuse,
     need_chunks,
     need_content,
-    post,
-    word,
+    refuse_framing,
 )
 from quaich.conformance.probe.wire import Response
+
+
+def _echo(probe: Probe, *lines: bytes) -> bytes:
+    """The head of a request whose application gives back what it reads."""
+    return post(probe, probe.target("echo"), *lines)
+
+
+def _refuse_lines(
+    probe: Probe,
+    fields: Iterable[tuple[bytes, ...]],
+    content: bytes,
+    *codes: int,
+    may_drop: bool = True,
+) -> str:
+    """Each of these sets of field lines has to be refused."""
+    cases = ((" and ".join(map(_shown, lines)), _echo(probe, *lines) + content) for lines in fields)
+    return refuse_framing(probe, need_content, cases, *codes, may_drop=may_drop)
+
+
+def _shown(line: bytes) -> str:
+    return line.decode("ascii", "backslashreplace")
 
 
 @trial("H060")
@@ -60,7 +85,7 @@ def no_fields_no_content(probe: Probe) -> str | None:
     """An application that reads to the end gets it at once if there is no content."""
     for lines in ((), (b"C: 7",), (b"Content-Len: 7",), (b"X-Content-Length: 7",)):
         what = "POST without Content-Length" + "".join(f", with {line.decode()}" for line in lines)
-        response = probe.client.ask(post(probe, probe.target("echo"), *lines), "POST")
+        response = probe.client.ask(_echo(probe, *lines), "POST")
         if not response:
             raise Broken(
                 f"{what} is not answered: the application waits for the end of an input that is "
@@ -79,25 +104,30 @@ def no_fields_no_content(probe: Probe) -> str | None:
 @trial("H062")
 def lengths_are_digits(probe: Probe) -> str | None:
     """A Content-Length that is not ASCII digits is answered with 400."""
-    need_content(probe)
     ten = b"0123456789"
-    for value, content in (
-        (b"+3", b"abc"),
-        (b"-3", b"abc"),
-        (b"0x3", b"abc"),
-        (b"1_0", ten),
-        (b"3 4", b"abc"),
-        (b"3.0", b"abc"),
-        (b"3;", b"abc"),
-        (b"three", b"abc"),
-        (b"\x0b3", b"abc"),
-        ("٣".encode(), b"abc"),
-        (b"\xb2", b"ab"),
-        (b"", b""),
-    ):
-        request = post(probe, probe.target("echo"), b"Content-Length: " + value)
-        must_refuse(probe, request + content, 400, what=f"Content-Length {value!r}", may_drop=False)
-    return "refused"
+    return refuse_framing(
+        probe,
+        need_content,
+        (
+            (f"Content-Length {value!r}", _echo(probe, b"Content-Length: " + value) + content)
+            for value, content in (
+                (b"+3", b"abc"),
+                (b"-3", b"abc"),
+                (b"0x3", b"abc"),
+                (b"1_0", ten),
+                (b"3 4", b"abc"),
+                (b"3.0", b"abc"),
+                (b"3;", b"abc"),
+                (b"three", b"abc"),
+                (b"\x0b3", b"abc"),
+                ("٣".encode(), b"abc"),
+                (b"\xb2", b"ab"),
+                (b"", b""),
+            )
+        ),
+        400,
+        may_drop=False,
+    )
 
 
 @trial("H063")
@@ -105,7 +135,7 @@ def huge_lengths(probe: Probe) -> str | None:
     """A length that would be small if it overflowed is not served as small."""
     need_content(probe)
     for text in (str(2**32 + 3), str(2**64 + 3), "9" * 40, "9" * 5000):
-        request = post(probe, probe.target("echo"), b"Content-Length: " + text.encode())
+        request = _echo(probe, b"Content-Length: " + text.encode())
         shown = text if len(text) < 50 else f"of {len(text)} digits"
         must_not_serve(probe, request + b"abc" + behind(probe), f"Content-Length {shown}")
     return "waited for, or refused"
@@ -114,19 +144,16 @@ def huge_lengths(probe: Probe) -> str | None:
 @trial("H064")
 def one_length_only(probe: Probe) -> str | None:
     """Lengths that differ are answered with 400; equal ones are refused or count once."""
-    need_content(probe)
-    echo = probe.target("echo")
-    for lines in (
+    several = (
         (b"Content-Length: 3", b"Content-Length: 30"),
         (b"Content-Length: 30", b"Content-Length: 3"),
         (b"Content-Length: 3, 30",),
         (b"Content-Length: 3", b"X-Between: 1", b"content-length: 4"),
-    ):
-        shown = " and ".join(line.decode() for line in lines)
-        must_refuse(probe, post(probe, echo, *lines) + b"abc", 400, what=shown, may_drop=False)
+    )
+    _refuse_lines(probe, several, b"abc", 400, may_drop=False)
     for lines in ((b"Content-Length: 3", b"Content-Length: 3"), (b"Content-Length: 3, 3",)):
         shown = " and ".join(line.decode() for line in lines)
-        came = converse(probe, post(probe, echo, *lines) + b"abc" + behind(probe), 2)
+        came = converse(probe, _echo(probe, *lines) + b"abc" + behind(probe), 2)
         if came.first.status == 200:
             if came.first.content != b"abc":
                 raise Broken(f"with {shown}, the application reads {came.first.content[:40]!r}")
@@ -141,9 +168,7 @@ def one_length_only(probe: Probe) -> str | None:
 @trial("H065")
 def chunks_are_understood(probe: Probe) -> str | None:
     """A body in chunks arrives at the application, decoded."""
-    request = (
-        post(probe, probe.target("echo"), CHUNKED) + b"5\r\nhello\r\nA\r\n, chunks!\n\r\n0\r\n\r\n"
-    )
+    request = echo(probe, b"5\r\nhello\r\nA\r\n, chunks!\n\r\n0\r\n\r\n")
     response = probe.client.ask(request, "POST")
     if response.status == 411:
         return "refused with 411, which is allowed"
@@ -159,14 +184,13 @@ def chunks_are_understood(probe: Probe) -> str | None:
 def codings_are_a_list(probe: Probe) -> str | None:
     """The name of a coding counts in any case, and several lines are one list."""
     need_chunks(probe)
-    echo = probe.target("echo")
     for value in (b"Chunked", b"CHUNKED"):
-        request = post(probe, echo, b"Transfer-Encoding: " + value) + HELLO_CHUNKS
+        request = _echo(probe, b"Transfer-Encoding: " + value) + HELLO_CHUNKS
         response = probe.client.ask(request, "POST")
         if response.content != b"hello":
             raise Broken(f"Transfer-Encoding: {value.decode()} brings {describe(response)}")
-    one = post(probe, echo, b"Transfer-Encoding: gzip, chunked") + HELLO_CHUNKS
-    two = post(probe, echo, b"Transfer-Encoding: gzip", CHUNKED) + HELLO_CHUNKS
+    one = _echo(probe, b"Transfer-Encoding: gzip, chunked") + HELLO_CHUNKS
+    two = _echo(probe, b"Transfer-Encoding: gzip", CHUNKED) + HELLO_CHUNKS
     for_one, for_two = probe.client.ask(one, "POST"), probe.client.ask(two, "POST")
     if for_one.status != for_two.status:
         raise Broken(
@@ -179,50 +203,39 @@ def codings_are_a_list(probe: Probe) -> str | None:
 @trial("H067")
 def unknown_codings(probe: Probe) -> str | None:
     """A coding that nobody knows is answered with 501."""
-    need_content(probe)
-    request = post(probe, probe.target("echo"), b"Transfer-Encoding: x-probe, chunked")
-    must_refuse(probe, request + HELLO_CHUNKS, 501, what="Transfer-Encoding: x-probe, chunked")
-    return "answered with 501"
+    lines = ((b"Transfer-Encoding: x-probe, chunked",),)
+    return _refuse_lines(probe, lines, HELLO_CHUNKS, 501, may_drop=False)
 
 
 @trial("H068")
 def chunked_is_last(probe: Probe) -> str | None:
     """A list of codings that does not end with chunked is refused."""
-    need_content(probe)
-    for value in (
+    values = (
         b"chunked, gzip",
         b"chunked, x-probe",
         b"xchunked",
         b"chunked-x",
         b"\x0bchunked",
         b"chunked\x1c",
-    ):
-        request = post(probe, probe.target("echo"), b"Transfer-Encoding: " + value) + HELLO_CHUNKS
-        # 501: a server that does not know the coding may say that first, by H067.
-        shown = f"Transfer-Encoding: {value!r}"
-        must_refuse(probe, request, 400, 501, what=shown, may_drop=False)
-    return "refused"
+    )
+    # 501: a server that does not know the coding may say that first, by H067.
+    lines = ((b"Transfer-Encoding: " + value,) for value in values)
+    return _refuse_lines(probe, lines, HELLO_CHUNKS, 400, 501, may_drop=False)
 
 
 @trial("H069")
 def chunked_once(probe: Probe) -> str | None:
     """Chunked that is applied twice is refused, on one line and on two."""
-    need_content(probe)
-    for lines in ((b"Transfer-Encoding: chunked, chunked",), (CHUNKED, CHUNKED)):
-        shown = " and ".join(line.decode() for line in lines)
-        request = post(probe, probe.target("echo"), *lines) + HELLO_CHUNKS
-        must_refuse(probe, request, 400, 501, what=shown)
-    return "refused"
+    lines = ((b"Transfer-Encoding: chunked, chunked",), (CHUNKED, CHUNKED))
+    return _refuse_lines(probe, lines, HELLO_CHUNKS, 400, 501)
 
 
 @trial("H070")
 def chunked_has_no_parameters(probe: Probe) -> str | None:
     """A parameter of chunked is an error."""
-    need_content(probe)
-    for value in (b"chunked;q=1", b"chunked; foo=bar", b"chunked;"):
-        request = post(probe, probe.target("echo"), b"Transfer-Encoding: " + value) + HELLO_CHUNKS
-        must_refuse(probe, request, what=f"Transfer-Encoding: {value.decode()}")
-    return "refused"
+    values = (b"chunked;q=1", b"chunked; foo=bar", b"chunked;")
+    lines = ((b"Transfer-Encoding: " + value,) for value in values)
+    return _refuse_lines(probe, lines, HELLO_CHUNKS)
 
 
 @trial("H071")
@@ -232,7 +245,7 @@ def both_framings(probe: Probe) -> str | None:
     length = b"Content-Length: %d" % len(HELLO_CHUNKS)
     for lines in ((CHUNKED, length), (length, CHUNKED), (b"Content-Length: 3", CHUNKED)):
         shown = " with ".join(line.decode() for line in lines)
-        request = post(probe, probe.target("echo"), *lines) + HELLO_CHUNKS
+        request = _echo(probe, *lines) + HELLO_CHUNKS
         came = converse(probe, request + behind(probe), 2)
         if not came.responses and not came.ended:
             raise Broken(f"{shown} is neither answered nor is the connection closed")
@@ -244,8 +257,7 @@ def both_framings(probe: Probe) -> str | None:
         must_end(came, shown)
     # A coding that is not understood is no reason to go back to the length.
     lines = (b"Transfer-Encoding: x-probe", b"Content-Length: 5")
-    request = post(probe, probe.target("echo"), *lines) + b"hello"
-    must_refuse(probe, request, what="Transfer-Encoding: x-probe with Content-Length: 5")
+    _refuse_lines(probe, (lines,), b"hello")
     return None
 
 
@@ -266,15 +278,21 @@ def chunks_in_http_1_0(probe: Probe) -> str | None:
 @trial("H073")
 def identity_is_no_coding(probe: Probe) -> str | None:
     """The coding ``identity`` is refused like any unknown one."""
-    need_content(probe)
-    for value, content in (
-        (b"identity", b""),
-        (b"identity, chunked", HELLO_CHUNKS),
-        (b"chunked, identity", HELLO_CHUNKS),
-    ):
-        request = post(probe, probe.target("echo"), b"Transfer-Encoding: " + value) + content
-        must_refuse(probe, request, 400, 501, what=f"Transfer-Encoding: {value.decode()}")
-    return "refused"
+    return refuse_framing(
+        probe,
+        need_content,
+        (
+            (f"Transfer-Encoding: {value}", _echo(probe, line) + content)
+            for value, content in (
+                ("identity", b""),
+                ("identity, chunked", HELLO_CHUNKS),
+                ("chunked, identity", HELLO_CHUNKS),
+            )
+            for line in [f"Transfer-Encoding: {value}".encode()]
+        ),
+        400,
+        501,
+    )
 
 
 @trial("H074")
@@ -283,7 +301,7 @@ def compressed_content(probe: Probe) -> str | None:
     need_content(probe)
     packed = gzip.compress(b"hello, compressed", mtime=0)
     content = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
-    request = post(probe, probe.target("echo"), b"Transfer-Encoding: gzip, chunked") + content
+    request = _echo(probe, b"Transfer-Encoding: gzip, chunked") + content
     came = converse(probe, request, 1)
     if came.first.status == 200 and came.first.content == b"hello, compressed":
         return "decoded"
@@ -323,7 +341,7 @@ def too_much_content(probe: Probe) -> str | None:
 def content_that_stops(probe: Probe) -> str | None:
     """Content that ends before its length is reached does not look whole to the application."""
     need_content(probe)
-    request = post(probe, probe.target("echo"), b"Content-Length: 10") + b"hello"
+    request = _echo(probe, b"Content-Length: 10") + b"hello"
     must_not_look_whole(probe, request, "10 bytes of which 5 come before the end")
     return None
 

@@ -1,7 +1,8 @@
 """Where responses end on the wire (H120 to H132): heads without content, lengths, chunks."""
 
 from quaich.conformance.probe.judging import Broken, Probe, describe, trial
-from quaich.conformance.probe.trials.several import Came, answer, behind, collect, get
+from quaich.conformance.probe.trials.asking import answer, answered, behind
+from quaich.conformance.probe.trials.refusing import Came, collect
 from quaich.conformance.probe.wire import Response
 
 # --- Responses that end with their head ---------------------------------------------------------
@@ -55,7 +56,7 @@ def _bodiless(probe: Probe, field: str) -> None:
         answer(probe, status="204 No Content", kind="iterator"),
         answer(probe, "hello", status="204 No Content", kind="iterator"),
     ):
-        response = get(probe, target)
+        response = answered(probe, target)
         if response.status == 204 and response.values(field):
             raise Broken(f"a 204 has {field}: {response.values(field)[0].decode('latin-1')}")
     request = b"CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\n"
@@ -85,12 +86,15 @@ def no_coding_of_nothing(probe: Probe) -> str | None:
 def the_length_that_get_has(probe: Probe) -> str | None:
     """HEAD and 304 have the Content-Length of GET and 200, or none."""
     for kind in ("list", "iterator"):
-        full = get(probe, answer(probe, "hello, probe", kind=kind, head="nothing"))
+        full = answered(probe, answer(probe, "hello, probe", kind=kind, head="nothing"))
         if full.status != 200 or full.content != b"hello, probe":
             raise Broken(f"GET is answered with {describe(full)}, {full.content[:40]!r}")
         for shown, response in (
-            ("HEAD", get(probe, answer(probe, "hello, probe", kind=kind, head="nothing"), "HEAD")),
-            ("304", get(probe, answer(probe, status="304 Not Modified", kind=kind))),
+            (
+                "HEAD",
+                answered(probe, answer(probe, "hello, probe", kind=kind, head="nothing"), "HEAD"),
+            ),
+            ("304", answered(probe, answer(probe, status="304 Not Modified", kind=kind))),
         ):
             length = response.value("Content-Length")
             if length not in (None, b"12"):
@@ -106,7 +110,7 @@ def reset_content_has_none(probe: Probe) -> str | None:
     """A 205 brings no content, and ends."""
     for blocks, kind in (((), "list"), (("hello",), "list"), (("hel", "lo"), "iterator")):
         target = answer(probe, *blocks, status="205 Reset Content", kind=kind)
-        response = get(probe, target)
+        response = answered(probe, target)
         if response.status != 205:
             continue  # the server may take it for a fault of the application
         if response.content:
@@ -127,7 +131,7 @@ def fields_of_a_304(probe: Probe) -> str | None:
         "Expires: Mon, 05 Jun 2006 18:50:54 GMT",
         "Vary: Accept",
     )
-    response = get(probe, answer(probe, status="304 Not Modified", headers=headers))
+    response = answered(probe, answer(probe, status="304 Not Modified", headers=headers))
     if response.status != 304:
         raise Broken(f"a 304 of an application becomes {describe(response)}")
     for line in headers:
@@ -152,7 +156,7 @@ def one_framing(probe: Probe) -> str | None:
         answer(probe, "hello"),
     ):
         for method in ("GET", "HEAD"):
-            response = get(probe, target, method)
+            response = answered(probe, target, method)
             if response.values("Transfer-Encoding") and response.values("Content-Length"):
                 raise Broken(
                     f"a response to {method} has Transfer-Encoding "
@@ -181,7 +185,7 @@ def no_chunks_for_http_1_0(probe: Probe) -> str | None:
 def lengths_that_are_known(probe: Probe) -> str | None:
     """A list of one block has a Content-Length, or comes in chunks."""
     for version in ("1.1", "1.0"):
-        response = get(probe, answer(probe, "hello"), version=version)
+        response = answered(probe, answer(probe, "hello"), version=version)
         if response.content != b"hello":
             raise Broken(f"the answer is {describe(response)}, content {response.content[:40]!r}")
         if response.framing == "close":
@@ -194,7 +198,7 @@ def lengths_that_are_known(probe: Probe) -> str | None:
 @trial("H129")
 def framing_that_shows_the_end(probe: Probe) -> str | None:
     """Blocks without a length come in chunks in HTTP/1.1, or with a length."""
-    response = get(probe, answer(probe, "hel", "lo", kind="iterator"))
+    response = answered(probe, answer(probe, "hel", "lo", kind="iterator"))
     if response.content != b"hello":
         raise Broken(f"the answer is {describe(response)}, content {response.content[:40]!r}")
     if response.framing == "close" and response.version == b"HTTP/1.0":
@@ -211,7 +215,7 @@ def close_where_it_ends_with_the_connection(probe: Probe) -> str | None:
     for version in ("1.1", "1.0"):
         for kind in ("list", "iterator"):
             target = answer(probe, "hel", "lo", kind=kind)
-            response = get(probe, target, version=version)
+            response = answered(probe, target, version=version)
             if response.framing != "close":
                 continue
             ended += 1
@@ -264,7 +268,7 @@ def as_many_bytes_as_said(probe: Probe) -> str | None:
 def the_last_chunk_is_the_end(probe: Probe) -> str | None:
     """An empty block ends nothing, and an exception brings no last chunk."""
     for blocks in (("hel", "", "lo"), ("", "hello"), ("hello", "", "")):
-        response = get(probe, answer(probe, *blocks, kind="iterator"))
+        response = answered(probe, answer(probe, *blocks, kind="iterator"))
         if response.content != b"hello" or not response.complete:
             raise Broken(
                 f"the blocks {blocks!r} bring {describe(response)}, content "

@@ -1,14 +1,8 @@
 """How servers keep to Expect, Upgrade and TE (H093 to H102)."""
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
-from quaich.conformance.probe.trials.several import (
-    SHORT,
-    answer,
-    behind,
-    collect,
-    need_content,
-    post,
-)
+from quaich.conformance.probe.trials.asking import answer, behind, post
+from quaich.conformance.probe.trials.refusing import SHORT, collect, need_content
 from quaich.conformance.probe.wire import PATIENCE, QUIET, Response
 
 _EXPECT = b"Expect: 100-continue"

@@ -7,18 +7,17 @@ from typing import Final
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
 from quaich.conformance.probe.trials.asking import (
     Environ,
-    control,
+    abc_chunk,
     get,
     ordinary,
     parse_environ,
-    post_chunk,
-    refuse_each,
     request,
     seen,
     send,
     text,
     told,
 )
+from quaich.conformance.probe.trials.refusing import control, refuse_each
 
 
 def _get_environ(probe: Probe, *lines: bytes) -> bytes:
@@ -308,12 +307,12 @@ def empty_members_of_a_list(probe: Probe) -> str | None:
 def _read_chunks(probe: Probe, plain: bytes, cases: dict[str, bytes]) -> None:
     """Each of the cases has to be read as a chunk with the plain extension is."""
     for line in (b"3", plain):
-        response = post_chunk(probe, line)
+        response = probe.client.ask(abc_chunk(probe, line))
         if response.status != 200 or response.content != b"abc":
             came = f"{describe(response)} and {response.content[:20]!r}"
             raise Untestable(f"to a chunk that begins with '{line.decode()}', {came} comes")
     for what, line in cases.items():
-        response = post_chunk(probe, line)
+        response = probe.client.ask(abc_chunk(probe, line))
         if response.status != 200:
             raise Broken(f"a chunk extension with {what} is {told(response)}")
         if response.content != b"abc":

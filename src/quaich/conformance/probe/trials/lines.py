@@ -5,11 +5,9 @@ from typing import Final
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
 from quaich.conformance.probe.trials.asking import (
     Environ,
-    control,
     get,
     ordinary,
     parse_environ,
-    refuse_each,
     request,
     seen,
     send,
@@ -17,6 +15,7 @@ from quaich.conformance.probe.trials.asking import (
     text,
     told,
 )
+from quaich.conformance.probe.trials.refusing import control, refuse_each
 from quaich.conformance.probe.wire import QUIET, Response
 
 _LETTER: Final = b"\xe9"  # an octet from 0x80 on that is no space in any character set

@@ -5,7 +5,7 @@ import datetime
 import re
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
-from quaich.conformance.probe.trials.several import answer, get
+from quaich.conformance.probe.trials.asking import answer, answered
 from quaich.conformance.probe.wire import Response
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9]\.[0-9] [1-5][0-9]{2} [\t \x21-\x7e\x80-\xff]*")
@@ -26,11 +26,11 @@ def _lines(response: Response) -> list[bytes]:
 
 def _ordinary(probe: Probe) -> list[Response]:
     """Some responses: the application's, and the server's own to a request that is wrong."""
-    responses = [get(probe, "/")]
+    responses = [answered(probe, "/")]
     if probe.has_application:
-        responses.append(get(probe, answer(probe, "hel", "lo", kind="iterator")))
-        responses.append(get(probe, answer(probe, "gone", status="404 Not Found")))
-        responses.append(get(probe, answer(probe, "moved", status="302 Found")))
+        responses.append(answered(probe, answer(probe, "hel", "lo", kind="iterator")))
+        responses.append(answered(probe, answer(probe, "gone", status="404 Not Found")))
+        responses.append(answered(probe, answer(probe, "moved", status="302 Found")))
     bad = probe.client.ask(probe.client.head("GET", "/", b"X Probe: 1"))
     if bad:
         responses.append(bad)
@@ -46,8 +46,8 @@ def status_lines(probe: Probe) -> str | None:
     responses = _ordinary(probe)
     if probe.has_application:
         # A server may refuse a status without a reason, but not with a line that is none.
-        responses.append(get(probe, answer(probe, "hello", status="299 ")))
-        responses.append(get(probe, answer(probe, "hello", status="299 Quite All Right")))
+        responses.append(answered(probe, answer(probe, "hello", status="299 ")))
+        responses.append(answered(probe, answer(probe, "hello", status="299 Quite All Right")))
     for response in responses:
         line = _lines(response)[0]
         if not _STATUS_LINE.fullmatch(line):
@@ -58,7 +58,9 @@ def status_lines(probe: Probe) -> str | None:
 @trial("H115")
 def versions(probe: Probe) -> str | None:
     """The version is the highest that the server has."""
-    came = {version: get(probe, "/", version=version).version for version in ("1.1", "1.0", "1.2")}
+    came = {
+        version: answered(probe, "/", version=version).version for version in ("1.1", "1.0", "1.2")
+    }
     own = came["1.1"]
     if own not in (b"HTTP/1.0", b"HTTP/1.1"):
         raise Broken(f"HTTP/1.1 is answered in {own.decode('latin-1')}")
@@ -85,7 +87,7 @@ def status_codes(probe: Probe) -> str | None:
         if line and not re.fullmatch(rb"[1-5][0-9]{2}", code):
             raise Broken(f"the status {status!r} of an application is sent: {line[:80]!r}")
     for status in ("299 Custom", "599 Custom"):
-        response = get(probe, answer(probe, "hello", status=status))
+        response = answered(probe, answer(probe, "hello", status=status))
         if response.status != int(status[:3]):
             raise Broken(f"the status {status!r} of an application becomes {describe(response)}")
     return None
@@ -167,8 +169,8 @@ def each_response_has_a_date(probe: Probe) -> str | None:
     responses = _ordinary(probe)
     if probe.has_application:
         headers = ("Date: Mon, 05 Jun 2006 18:49:54 GMT",)
-        responses.append(get(probe, answer(probe, "hello", headers=headers)))
-        responses.append(get(probe, answer(probe, status="304 Not Modified")))
+        responses.append(answered(probe, answer(probe, "hello", headers=headers)))
+        responses.append(answered(probe, answer(probe, status="304 Not Modified")))
     for response in responses:
         count = len(response.values("Date"))
         if count != 1 and 200 <= response.status < 500:
@@ -201,7 +203,7 @@ def the_form_of_dates(probe: Probe) -> str | None:
 @trial("H135")
 def server_without_detail(probe: Probe) -> str | None:
     """Server names a product, and no more than one version."""
-    values = get(probe, "/").values("Server")
+    values = answered(probe, "/").values("Server")
     if not values:
         return "there is no Server field"
     text = b" ".join(values).decode("latin-1")
@@ -235,7 +237,7 @@ def fields_that_a_status_needs(probe: Probe) -> str | None:
             ("401 Unauthorized", 'WWW-Authenticate: Basic realm="probe"'),
             ("405 Method Not Allowed", "Allow: GET, HEAD"),
         ):
-            response = get(probe, answer(probe, "no", status=status, headers=(line,)))
+            response = answered(probe, answer(probe, "no", status=status, headers=(line,)))
             name, _, value = line.partition(": ")
             if response.value(name) != value.encode():
                 raise Broken(
@@ -254,7 +256,7 @@ def get_and_head(probe: Probe) -> str | None:
         targets.append(answer(probe, "hello", headers=(*headers, "Content-Length: 5")))
         targets.append(answer(probe, "gone", status="404 Not Found", headers=headers))
     for target in targets:
-        got, head = get(probe, target), get(probe, target, "HEAD")
+        got, head = answered(probe, target), answered(probe, target, "HEAD")
         if got.status != head.status:
             raise Broken(f"GET brings {describe(got)}, and HEAD {describe(head)}")
         if got.status in (405, 501):
@@ -301,7 +303,7 @@ def cookies_on_their_lines(probe: Probe) -> str | None:
     """Set-Cookie fields stay apart and in order."""
     cookies = ("one=1; Path=/", "two=2; Expires=Mon, 05 Jun 2006 18:49:54 GMT", "one=3")
     headers = tuple(f"Set-Cookie: {cookie}" for cookie in cookies)
-    response = get(probe, answer(probe, "hello", headers=headers))
+    response = answered(probe, answer(probe, "hello", headers=headers))
     seen = [value.decode("latin-1") for value in response.values("Set-Cookie")]
     if seen != list(cookies):
         raise Broken(f"an application's cookies {list(cookies)!r} arrive as {seen!r}")

@@ -2,12 +2,10 @@
 
 from quaich.conformance.probe.judging import Broken, Probe, trial
 from quaich.conformance.probe.trials.asking import (
-    control,
+    abc_chunk,
     get,
     ordinary,
     parse_environ,
-    post_chunk,
-    refuse_each,
     request,
     seen,
     send,
@@ -15,6 +13,7 @@ from quaich.conformance.probe.trials.asking import (
     text,
     told,
 )
+from quaich.conformance.probe.trials.refusing import control, refuse_each
 from quaich.conformance.probe.wire import Response
 
 
@@ -196,8 +195,8 @@ def higher_minor_version(probe: Probe) -> str | None:
             raise Broken(f"the connection persists with HTTP/1.1, and not with {name}")
     if not probe.has_application or normal.version != b"HTTP/1.1":
         return None
-    if post_chunk(probe, b"3").content == b"abc":
-        response = post_chunk(probe, b"3", b"1.2")
+    if probe.client.ask(abc_chunk(probe, b"3")).content == b"abc":
+        response = probe.client.ask(abc_chunk(probe, b"3", "1.2"))
         if response.content != b"abc":
             raise Broken(
                 f"a chunk in HTTP/1.2 is {told(response)}, and read as {response.content!r}"

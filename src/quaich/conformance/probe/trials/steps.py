@@ -4,7 +4,6 @@ kind whose iteration takes others.
 A block of the result is a step too: ``[("note", "asked"), b"block", ("sleep", 1.0)]``.
 """
 
-import json
 import time
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,8 +13,10 @@ from quaich.conformance.probe.wire import PATIENCE, Response
 
 Step = bytes | str | tuple[Any, ...]
 
-WAIT = 2.0
+WAIT = 5.0
 """Seconds that something may take to be noted, such as a call of close()."""
+
+_END_SECONDS: Final = 2.0  # that a response may take to end, once it has begun
 
 TEXT: Final = ("Content-Type", "text/plain")
 START: Final = ("start", "200 OK", [TEXT])
@@ -50,13 +51,13 @@ def played(
     result: str = "iterable",
     method: str = "GET",
 ) -> Response:
-    """The response to such a request. Once it has begun, its end is waited for but a second: a
-    server that does not end its responses is found by other trials."""
+    """The response to such a request. Once it has begun, its end is not waited for long: a server
+    that does not end its responses is found by other trials."""
     request = target(probe, *blocks, call=call, result=result)
     with probe.client.connect() as connection:
         connection.send(probe.client.head(method, request, b"Connection: close"))
         connection.unread(connection.read_some())
-        return connection.response(method, 1.0)
+        return connection.response(method, _END_SECONDS)
 
 
 def calls(probe: Probe, *each: tuple[Any, ...], file: str = "wsgi.input") -> str:
@@ -73,6 +74,15 @@ def notes(probe: Probe, *names: str, wanted: str | None = None) -> list[dict[str
             " process answers for the log"
         )
     return [each for each in events if each["event"] in names]
+
+
+def must_happen_once(probe: Probe, event: str, what: str) -> None:
+    """``event`` must be noted, once. ``what``: which call it is."""
+    count = sum(each["event"] == event for each in probe.log(event, WAIT))
+    if count == 1:  # so far: another may come behind it
+        count = sum(each["event"] == event for each in probe.log())
+    if count != 1:
+        raise Broken(f"{what} is called {count} times")
 
 
 def anew(probe: Probe) -> None:
@@ -131,28 +141,6 @@ def raised(event: dict[str, Any]) -> str:
     return f"{event['raised']}({shorten(event['message'])}) was raised"
 
 
-# --- The environ ---
-
-
-def variables(probe: Probe, data: bytes | None = None, target: str = "") -> dict[str, list[Any]]:
-    """The environ: for each name the type, the value, and whether the process's environment has
-    the same."""
-    probe.need_application()
-    if data is None:
-        data = probe.client.head("GET", target or probe.target("variables"))
-    return parsed(probe.client.ask(data))
-
-
-def parsed(response: Response) -> dict[str, list[Any]]:
-    if response.status != 200:
-        raise Broken(f"the request is answered with {describe(response)}")
-    return dict(json.loads(response.content))
-
-
-def text_of(seen: dict[str, list[Any]], name: str) -> str:
-    """A variable, empty if it is absent."""
-    return str(seen.get(name, ["str", ""])[1])
-
-
 def show(value: list[Any] | None) -> str:
+    """A variable, for a detail."""
     return "absent" if value is None else f"{shorten(value[1])} ({value[0]})"

@@ -5,12 +5,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
+from quaich.conformance.probe.launching import CannotStart
 from quaich.conformance.probe.trials.steps import (
     START,
     Step,
     anew,
     must_be,
     must_come_before,
+    must_happen_once,
     notes,
     played,
     raised,
@@ -22,16 +24,35 @@ from quaich.conformance.probe.wire import NOTHING
 HELLO: Final = b"Hello, probe!\n"
 
 
+_KINDS: Final = ("instance", "bound method", "class", "partial")
+
+
 @trial("S01")
 def a_callable_of_any_kind(probe: Probe) -> str | None:
-    """The server is started with one application; which kind that is, the application tells."""
+    """The server is started anew for each kind; of which kind it is, the application tells."""
     kind = _call(probe)["callable"]
-    if kind == "function":
-        raise Untestable(
-            "the application that is served is a function; start the server with the names"
-            " `instance`, `method`, `Class` or `partial` of the probe's application to try others"
-        )
-    return f"the application that is served is of this kind: {kind}"
+    if probe.start is None:
+        if kind == "function":
+            raise Untestable(
+                "the application that is served is a function, and the server cannot be started"
+                " here; set WSGI_PROBE_CALLABLE to instance, bound method, class or partial in its"
+                " environment to try others"
+            )
+        return f"the application that is served is of this kind: {kind}"
+    try:
+        for kind in _KINDS:
+            try:
+                probe.client = probe.start(kind)
+            except CannotStart as error:
+                reason = str(error).splitlines()[0]
+                raise Broken(f"an application of the kind {kind} is not served: {reason}") from None
+            response = probe.client.get(probe.target("hello"))
+            must_be(response, HELLO, f"an application of the kind {kind}")
+            if _call(probe)["callable"] != kind:
+                raise Untestable(f"the server does not take an application of the kind {kind}")
+    finally:
+        probe.client = probe.start("function")
+    return f"it was started with a function and with these: {', '.join(_KINDS)}"
 
 
 @trial("S05")
@@ -199,9 +220,8 @@ def close_is_called_once(probe: Probe) -> str | None:
 
 
 def _must_be_closed(probe: Probe, what: str) -> None:
-    count = len(notes(probe, "closed", wanted="closed"))
-    if count != 1:
-        raise Broken(f"close() of {what} is called {count} times")
+    notes(probe, wanted="called")
+    must_happen_once(probe, "closed", f"close() of {what}")
 
 
 @trial("S19")

@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
-from quaich.conformance.probe.trials.steps import calls, parsed, shorten, show, text_of, variables
+from quaich.conformance.probe.trials.asking import environ_of, text_of, variables
+from quaich.conformance.probe.trials.steps import calls, shorten, show
 
 _WSGI: Final = {
     f"wsgi.{name}"
@@ -61,7 +62,7 @@ def octets_become_code_points(probe: Probe) -> str | None:
     response = probe.client.get(probe.target("variables"), b"X-Octets: caf\xe9 \xe2\x82\xac \xff")
     if response.status == 400:
         return "in the path; a field with such octets is refused"
-    field = parsed(response).get("HTTP_X_OCTETS")
+    field = environ_of(response).get("HTTP_X_OCTETS")
     if field is None:
         raise Broken("a field with octets above 0x7F is not in the environ")
     _must_be_latin("HTTP_X_OCTETS", field[1])
@@ -128,7 +129,7 @@ def the_method(probe: Probe) -> str | None:
         response = probe.client.ask(data)
         if response.status in (400, 405, 501) and method not in ("GET", "POST"):
             continue  # the server does not serve it
-        seen = parsed(response).get("REQUEST_METHOD")
+        seen = environ_of(response).get("REQUEST_METHOD")
         if seen is None or seen[:2] != ["str", method]:
             raise Broken(f"the method {method} becomes {show(seen)}")
     return None
@@ -196,7 +197,7 @@ def the_protocol(probe: Probe) -> str | None:
         response = probe.client.ask(data)
         if response.status == 505:
             continue
-        seen = parsed(response).get("SERVER_PROTOCOL")
+        seen = environ_of(response).get("SERVER_PROTOCOL")
         if seen is None or seen[:2] != ["str", f"HTTP/{version}"]:
             raise Broken(f"in a request of HTTP/{version}, SERVER_PROTOCOL is {show(seen)}")
     return None
@@ -237,7 +238,7 @@ def the_content_length(probe: Probe) -> str | None:
     chunked = head("POST", request, b"Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n"
     response = probe.client.ask(chunked)
     if response.status == 200:
-        got = text_of(parsed(response), "CONTENT_LENGTH")
+        got = text_of(environ_of(response), "CONTENT_LENGTH")
         if got not in ("", "3"):
             raise Broken(f"in a request of three bytes in chunks, CONTENT_LENGTH is {got!r}")
     return None
@@ -273,7 +274,7 @@ def the_server_is_named(probe: Probe) -> str | None:
         response = probe.client.ask(data or probe.client.head("GET", probe.target("variables")))
         if response.status == 400 and data:
             continue
-        seen = parsed(response)
+        seen = environ_of(response)
         for name in ("SERVER_NAME", "SERVER_PORT"):
             value = seen.get(name)
             if value is None or value[0] != "str" or not value[1]:

@@ -1,8 +1,8 @@
 """wsgi.file_wrapper: S109 to S118."""
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
-from quaich.conformance.probe.trials import steps
-from quaich.conformance.probe.trials.steps import anew, must_be, variables
+from quaich.conformance.probe.trials.asking import variables
+from quaich.conformance.probe.trials.steps import anew, must_be, must_happen_once
 from quaich.conformance.probe.wire import Response
 
 _SIZE = 20000
@@ -49,10 +49,9 @@ def the_wrapper_closes_the_file(probe: Probe) -> str | None:
     for kind in ("noted bytes", "noted file"):
         anew(probe)
         response = _wrapped(probe, kind=kind, use="close")
-        count = _closed(probe)
-        if count != 1:
-            failed = "" if response.status == 200 else f"; the answer is {describe(response)}"
-            raise Broken(f"close() of the wrapper calls that of the file {count} times{failed}")
+        failed = "" if response.status == 200 else f" (the answer is {describe(response)})"
+        what = f"close() of the file, by that of the wrapper{failed},"
+        must_happen_once(probe, "file closed", what)
     return None
 
 
@@ -125,10 +124,4 @@ def _wrapped(probe: Probe, method: str = "GET", **query: object) -> Response:
 
 
 def _must_be_closed(probe: Probe, what: str) -> None:
-    count = _closed(probe)
-    if count != 1:
-        raise Broken(f"the wrapper of {what}: close() of the file is called {count} times")
-
-
-def _closed(probe: Probe) -> int:
-    return sum(each["event"] == "file closed" for each in probe.log("file closed", steps.WAIT))
+    must_happen_once(probe, "file closed", f"the wrapper of {what}: close() of the file")

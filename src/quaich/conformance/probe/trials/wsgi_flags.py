@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from quaich.conformance.probe.judging import Broken, Probe, trial
-from quaich.conformance.probe.trials.steps import show, variables
+from quaich.conformance.probe.trials.asking import variables
+from quaich.conformance.probe.trials.steps import show
 
 
 @trial("S38")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from quaich.conformance.probe.judging import Broken, Probe, Untestable, describe, trial
-from quaich.conformance.probe.trials.steps import calls, must_be, shorten, variables
+from quaich.conformance.probe.trials.asking import variables
+from quaich.conformance.probe.trials.steps import calls, must_be, shorten
 from quaich.conformance.probe.wire import PATIENCE, Connection, Response
 
 _CONTENT: Final = b"one cup\ntwo cups\r\n\nno end\rof line"
