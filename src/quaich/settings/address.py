@@ -85,7 +85,7 @@ def parse_address(text: str) -> AnyAddress:
     if text.startswith("fd:"):
         return _parse_descriptor(text)
     if text.startswith(("/", "@", "./")):
-        raise ValueError(f"a Unix socket is written unix:{text}")
+        raise ValueError(f"a Unix socket is written unix:{text if text.isprintable() else 'PATH'}")
     return parse_tcp_address(text)
 
 
