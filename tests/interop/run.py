@@ -39,7 +39,7 @@ CLIENTS = ("httpx>=0.28", "urllib3>=2")
 WEBDAV = ("cheroot>=10", "lxml>=5", "WsgiDAV>=4.3")
 CHECKED = ("pytest-xdist>=3.6", "WebTest>=3", "whitenoise>=6")
 VALIDATED = ("gevent>=25", "tornado>=6.5")
-DEPLOYED = ("kubernetes-validate>=1.30",)
+DEPLOYED = ("kubernetes-validate>=1.30", "sslyze>=6")
 
 # For the suites, and Quaich's extra `cli`; pyramid 2 imports pkg_resources.
 TOOLS = ("click>=8.1", "pytest>=8", "pytest-timeout>=2.3", "setuptools<81")

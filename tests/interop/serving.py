@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 PATIENCE = 30.0
 """Seconds: what must happen, happens at once; this ends a test in which it does not."""
 
-_LISTENING = re.compile(r"Listening on http://(127\.0\.0\.1):([0-9]+)")
+_LISTENING = re.compile(r"Listening on https?://(127\.0\.0\.1):([0-9]+)")
 
 
 class Served:
@@ -92,7 +92,9 @@ def serve(
 
 
 @contextlib.contextmanager
-def running(arguments: list[str], access_log: Path | None = None) -> Iterator[Served]:
+def running(
+    arguments: list[str], access_log: Path | None = None, pass_fds: tuple[int, ...] = ()
+) -> Iterator[Served]:
     """Any server, as a process of this interpreter, that says where it listens."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("QUAICH_")
@@ -103,6 +105,7 @@ def running(arguments: list[str], access_log: Path | None = None) -> Iterator[Se
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        pass_fds=pass_fds,
     ) as process:
         try:
             served = Served(
