@@ -79,6 +79,8 @@ _CERTIFICATE: Final = {"certfile": "cert.pem"}
 _WORKERS: Final = {"workers": 2}
 
 # What a setting needs beside it.
+_STATSD: Final = {"statsd_host": "127.0.0.1:8125"}
+
 COMPANIONS: Final[dict[str, dict[str, Any]]] = {
     "keyfile": _CERTIFICATE,
     "keyfile_password": _CERTIFICATE,
@@ -92,6 +94,8 @@ COMPANIONS: Final[dict[str, dict[str, Any]]] = {
     "max_requests_jitter": _WORKERS | {"max_requests": 1000},
     "max_worker_memory": _WORKERS,
     "max_worker_lifetime": _WORKERS,
+    "statsd_prefix": _STATSD,
+    "dogstatsd_tags": _STATSD,
 }
 
 

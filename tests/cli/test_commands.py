@@ -181,7 +181,7 @@ def test_an_ipv6_host_may_stand_in_brackets(served: list[Served]) -> None:
             "--access-logfile log --no-access-log: either the one or the other",
         ),
         (("shop", "--frobnicate"), "no such option"),
-        (("serve",), "no application is given (see quaich serve --help)"),
+        (("serve",), "no application is given: write MODULE:NAME, or app ="),
         (("shop", "--app", "shop"), "shop --app shop: either the one or the other"),
         (("demo", "shop"), "got unexpected extra argument (shop) (see quaich demo --help)"),
         (("shop", "--port"), "option '--port' requires an argument"),

@@ -169,7 +169,7 @@ def test_a_value_that_has_no_equal(config: str, note: str) -> None:
         ("gevent", "calls that wait do: set threads"),
         ("uvicorn.workers.UvicornWorker", "it is for ASGI"),
         ("asgi", "it is for ASGI"),
-        ("own.Worker", "there is one kind of worker, with threads, whose number is threads"),
+        ("own.Worker", "there is one kind of worker, with threads, as many as --threads says"),
     ],
 )
 def test_a_kind_of_worker_is_explained(kind: str, words: str) -> None:

@@ -3,6 +3,7 @@ anew: what is not answered is lost."""
 
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
@@ -30,8 +31,20 @@ class Crowd:
     """A context in which clients ask, each as fast as it can. ``losses`` and ``answered`` are to
     be read after :meth:`stop`; :meth:`progress` at any time."""
 
-    def __init__(self, address: Address, kept_alive: int = KEPT_ALIVE, fresh: int = FRESH) -> None:
+    def __init__(
+        self,
+        address: Address,
+        kept_alive: int = KEPT_ALIVE,
+        fresh: int = FRESH,
+        *,
+        connect: Callable[[Address], Client] = Client,
+        on_first: Callable[[Client, int, float], None] | None = None,
+    ) -> None:
+        """``on_first``: called with each connection that has got its first answer, who gave it,
+        and when it began to connect (monotonic); in any thread."""
         self._address = address
+        self._connect = connect
+        self._on_first = on_first
         self._ended = threading.Event()
         self._counts = [0] * (kept_alive + fresh)
         self.losses: list[Loss] = []
@@ -62,9 +75,13 @@ class Crowd:
             name = f"{number}.{asked}"
             begun = monotonic()
             try:
+                is_first = client is None
                 if client is None:
-                    client, pid = Client(self._address), 0
+                    pid = 0
+                    client = self._connect(self._address)
                 pid, persists = ask(client, name, content=b"content" if asked % 2 else None)
+                if is_first and self._on_first is not None:
+                    self._on_first(client, pid, begun)
             except (AssertionError, OSError, EOFError, ValueError) as error:
                 cut = isinstance(error, Truncated | ConnectionResetError | BrokenPipeError)
                 self.losses.append(Loss(name, monotonic(), repr(error), pid, cut))

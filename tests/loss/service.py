@@ -45,7 +45,8 @@ class Service:
     def wait_address(self) -> tuple[str, int]:
         """Where it listens, once it does."""
         self.wait_for(r"^Listening on ")
-        self.address = ("127.0.0.1", int(self.find(r"^Listening on http://127.0.0.1:(\d+)$")[0]))
+        (port,) = self.find(r"^Listening on https?://127.0.0.1:(\d+)$")[:1]
+        self.address = ("127.0.0.1", int(port))
         return self.address
 
     # --- The log --------------------------------------------------------------------------------

@@ -51,6 +51,18 @@ def test_names_with_an_underscore_count_as_the_others_only_on_demand() -> None:
     assert added(fields, header_map="dangerous") == {"HTTP_X_A": "1, 2"}
 
 
+@pytest.mark.rule("H057")
+@pytest.mark.parametrize("header_map", ["drop", "refuse", "dangerous"])
+@pytest.mark.parametrize("name", ["For", "Host", "Port", "Prefix", "Proto"])
+def test_what_proxies_write_has_one_name(name: str, header_map: HeaderMap) -> None:
+    """A proxy replaces what comes under the right name, and nothing else."""
+    for wrong in (f"X_Forwarded_{name}", f"X-Forwarded_{name}", f"x_forwarded-{name.lower()}"):
+        assert added([(wrong, "evil")], header_map=header_map) == {}
+        variable = f"HTTP_X_FORWARDED_{name.upper()}"
+        fields = [(wrong, "evil"), (f"X-Forwarded-{name}", "good"), (wrong, "evil")]
+        assert added(fields, header_map=header_map) == {variable: "good"}
+
+
 @pytest.mark.rule("H059")
 @pytest.mark.parametrize("header_map", ["drop", "dangerous"])
 @pytest.mark.parametrize("name", ["Proxy", "proxy", "PROXY"])

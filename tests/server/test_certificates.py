@@ -1,6 +1,7 @@
 """What is said of certificates that cannot be had: in one line, before anything listens."""
 
 import os
+import shutil
 import ssl
 import sys
 from pathlib import Path
@@ -199,3 +200,27 @@ def test_a_key_that_may_no_longer_be_read(
     assert [record.levelname for record in caplog.records if record.levelno > 20] == []
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     assert certificates.wrap(incoming, outgoing) is not None
+
+
+def test_whether_files_have_changed_is_seen_without_loading_them(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a supervisor, where workers may not even look."""
+    hosts = tmp_path / "by_host"
+    hosts.mkdir()
+    shutil.copy(files / "both", hosts / "one.example.pem")
+    certificates = Certificates(Tls(certfile=str(files / "both"), sni_dir=str(hosts)))
+
+    def deny(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", deny)
+    assert not certificates.have_changed()
+    os.utime(files / "both", (1, 1))
+    assert [certificates.have_changed(), certificates.have_changed()] == [True, False]
+    os.utime(hosts / "one.example.pem", (1, 1))
+    assert [certificates.have_changed(), certificates.have_changed()] == [True, False]
+    (hosts / "one.example.pem").rename(hosts / "two.example.pem")
+    assert [certificates.have_changed(), certificates.have_changed()] == [True, False]
+    (hosts / "*.pem").touch()  # not the name of a host
+    assert not certificates.have_changed()

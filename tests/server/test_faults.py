@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from quaich import Server
-from quaich.server.accepting import Listener
-from quaich.server.connection import Connection
+from quaich.server.connections.accepting import Listener
+from quaich.server.connections.connection import Connection
+from quaich.server.connections.registry import Connections
 from quaich.server.poller import SelectorPoller
-from quaich.server.registry import Connections
 from quaich.settings import Timeouts
 from quaich.util import FileWrapper
 from server.applications import PLAIN, Environ, echo, hello

@@ -13,7 +13,7 @@ from quaich import Server
 from quaich.server.board import Board, Slot
 from quaich.server.counters import BOUNDS, Tally
 from quaich.server.figures import client_of, describe, memory_in_use
-from quaich.server.predictor import SLOW
+from quaich.server.threads.predictor import SLOW
 from server.applications import Environ, Held, answering, echo, hello
 from server.conftest import Connect, Errors, Serve
 from server.wire import Client, get, post, wait_until
@@ -281,3 +281,15 @@ def test_the_client_of_a_unix_socket_has_no_address() -> None:
 def test_this_process_is_in_memory() -> None:
     held = bytearray(b"x") * 2**25
     assert memory_in_use() > len(held)
+
+
+def test_a_method_as_long_as_a_path_hides_no_other_request() -> None:
+    def call(method: str) -> Any:
+        request = SimpleNamespace(method=method)
+        return SimpleNamespace(request=request, target="/x?y", peer=("192.0.2.1", 1))
+
+    text = describe([(call("M" * 100_000), 1.0), (call("GET"), 2.0)], 1000)
+    assert [(each["method"], each["path"]) for each in json.loads(text)] == [
+        ("M" * 40, "/x"),
+        ("GET", "/x"),
+    ]

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 
 from quaich import Server
-from quaich.server import listening
+from quaich.server import directory_lock, unix_sockets
 from quaich.server.listening import (
     CannotListen,
-    UnixListener,
     address_of,
     close_listeners,
     open_listener,
     open_listeners,
     own_listeners,
 )
+from quaich.server.unix_sockets import UnixListener
 from quaich.settings import Address, Listen, parse_address
 from quaich.settings.address import UnixAddress
 from server.wire import Gate
@@ -213,14 +213,14 @@ def test_a_link_that_is_put_in_its_place_is_not_followed(
     """The directory may be that of the user to whom the socket is given, and this be root."""
     other = tmp_path / "other"
     other.touch(0o600)
-    node = listening._node
+    node = unix_sockets._node
 
     def replaced(path: str) -> Any:
         Path(path).unlink()
         Path(path).symlink_to(other)
         return node(path)
 
-    monkeypatch.setattr(listening, "_node", replaced)
+    monkeypatch.setattr(unix_sockets, "_node", replaced)
     listen = Listen(bind=(f"unix:{tmp_path}/socket",), uds_permissions=0o666)
     with pytest.raises(CannotListen):
         open_listeners(listen, environ=None)
@@ -338,7 +338,7 @@ def test_while_one_looks_whether_it_is_stale_another_waits(
     """Or it would find the same, and remove what the first one has put there."""
     path = tmp_path / "socket"
     stale(path)
-    real, first_looks, another_has_come = listening._is_stale, Gate(), Gate()
+    real, first_looks, another_has_come = unix_sockets._is_stale, Gate(), Gate()
     lookers: list[int] = []
     waiters: list[int] = []
 
@@ -357,8 +357,8 @@ def test_while_one_looks_whether_it_is_stale_another_waits(
         pause.wait(seconds)
 
     pause = threading.Event()
-    monkeypatch.setattr(listening, "_is_stale", look)
-    monkeypatch.setattr(listening, "sleep", sleep)
+    monkeypatch.setattr(unix_sockets, "_is_stale", look)
+    monkeypatch.setattr(directory_lock, "sleep", sleep)
     opened: list[socket.socket] = []
     thread = threading.Thread(
         target=lambda: opened.append(open_listener(UnixAddress(str(path)), 8))

@@ -14,11 +14,11 @@ import pytest
 from quaich.exchange.call import PeerGone
 from quaich.server import tls
 from quaich.server.clock import Clock
-from quaich.server.connection import NotTls, State
-from quaich.server.ending import Ending
+from quaich.server.connections.connection import NotTls, State
+from quaich.server.connections.ending import Ending
+from quaich.server.connections.registry import Connections
 from quaich.server.poller import open_poller
 from quaich.server.recording import Recorder
-from quaich.server.registry import Connections
 from quaich.server.tls import RECORD_MAX, TlsConnection, TlsOutbox, Tunnel
 from quaich.settings import Timeouts
 from server.wire import LOCALHOST, PATIENCE

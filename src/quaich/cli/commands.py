@@ -63,6 +63,8 @@ def _usage_failure(error: click.UsageError) -> _Failure:
         note = note_on(error.option_name)
         if note is not None:
             return _Failure(ConfigurationError(f"{error.option_name}: {note}"))
+        # The sentence alone; what newer versions of click suggest is in parentheses behind it.
+        error.possibilities = []
     text = error.format_message().rstrip(".")
     failure = _Failure(ConfigurationError(text[:1].lower() + text[1:]))
     if error.ctx is not None:
@@ -126,6 +128,7 @@ def quaich() -> None:
     \b
       quaich shop:app                     serve the object app of the module shop
       quaich -b :9000 'shop:make("de")'   what a function returns, on all interfaces
+      quaich -w 4 shop:app                with four workers
       quaich demo                         serve a page to try it out
     """
 
@@ -147,15 +150,13 @@ def _serve(
         click.echo(configuring.printed(found), nl=False)
 
     def reread() -> Settings:
-        nonlocal settings
-        settings = serving.settings_of(*sources.read())
-        return settings
+        return serving.settings_of(*sources.read())
 
     try:
         if check_config:
             click.echo(configuring.check(settings, lambda: load(settings)), nl=False)
         if not (print_config or check_config):
-            serving.serve(lambda: load(settings), settings, reread)
+            serving.serve(load, settings, reread)
     except SettingError as error:
         raise configuring.explained(error, found) from error
 
@@ -170,7 +171,7 @@ def _directory() -> Path:
 @quaich.command(cls=options.SettingsCommand, epilog=_VARIABLES)
 @click.pass_context
 def demo(ctx: click.Context, /, **wishes: Any) -> None:
-    """Serve the demonstration application: a page that shows its environ."""
+    """Serve a page that shows its environ, to try things out."""
 
     def load(settings: Settings) -> WSGIApplication:
         from quaich.simple_server import demo_app
@@ -193,13 +194,15 @@ def serve(ctx: click.Context, /, spec: str | None, **wishes: Any) -> None:
       PATH/FILE.py[:NAME]   the same in a file
       MODULE:NAME(…)        what a function returns; its arguments are literals
     Modules are looked for in the current directory first. Without APP, the setting "app" of a
-    file or a variable counts.
+    file or the variable QUAICH_APP counts.
     """
     words = options.given(ctx, spec)
 
     def load(settings: Settings) -> WSGIApplication:
         if settings.process.app is None:
-            raise ConfigurationError("no application is given (see quaich serve --help)")
+            raise ConfigurationError(
+                "no application is given: write MODULE:NAME, or app = 'MODULE:NAME' in quaich.toml"
+            )
         return load_app(settings.process.app, settings.process.pythonpath)
 
     _serve(words, load, **wishes)
@@ -225,6 +228,7 @@ def migrate(ctx: click.Context, /, file: str | None, output: str | None) -> None
       quaich migrate                        gunicorn.conf.py, GUNICORN_CMD_ARGS
       quaich migrate etc/gunicorn.conf.py   this file
       quaich migrate -- -w 4 shop:app       a command line of gunicorn's
+      quaich migrate > quaich.toml          then: quaich serve --check-config
     The file is a program, and it is run, as gunicorn does.
     What has no equal is named in comments.
     """

@@ -92,7 +92,7 @@ _SYSLOG: Final = "not yet; a line goes to a file or stderr, which journald and o
 _LOGGING: Final = (
     "not yet; error-logfile and log-level, or logging as the application configures it"
 )
-_RELOAD: Final = "not yet; after a change start again, or send SIGHUP"
+_RELOAD: Final = "not yet; after a change start again, or send SIGHUP if there are --workers"
 _PASTE: Final = "a function that makes the application is written as a call: app = 'module:make()'"
 _UWSGI: Final = "HTTP is the one protocol, also over Unix sockets"
 _COMMAND: Final = "it is an option of the command line here too, and no setting"
@@ -271,7 +271,7 @@ SETTINGS: Final[dict[str, Row]] = {
     # Worker Processes
     "workers": _same("workers", "-w", "--workers"),
     "worker_class": Other(
-        "there is one kind of worker, with threads, whose number is threads",
+        "there is one kind of worker, with threads, as many as --threads says",
         ("-k", "--worker-class"),
     ),
     "threads": _same("threads", "--threads"),

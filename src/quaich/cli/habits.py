@@ -8,7 +8,7 @@ from typing import Final
 
 from quaich.cli.gunicorn_settings import SETTINGS, Other
 
-_RELOAD: Final = "not yet; after a change start again, or send SIGHUP"
+_RELOAD: Final = "not yet; after a change start again, or send SIGHUP if there are --workers"
 _CONFIG: Final = (
     "settings are in quaich.toml, or in what --config names; quaich migrate understands gunicorn's"
 )
@@ -25,7 +25,7 @@ _ALWAYS: Final = "not needed; that is always so here"
 _QUIET: Final = "not needed; there is no access log unless --access-log asks for it"
 _STATIC: Final = "it is called --static here, and takes /URL=DIRECTORY"
 _KINDS: Final = "there is one kind of worker, with threads, whose number is --threads"
-_FOREGROUND: Final = "there is none; it stays in the foreground, for systemd or a container"
+_FOREGROUND: Final = "not there; quaich stays in the foreground, for systemd or a container"
 _CHEAPER: Final = "not yet; the number of workers is fixed, and SIGTTIN and SIGTTOU change it"
 _HTTP2: Final = "HTTP/1.1 is what there is; a proxy in front can speak HTTP/2"
 _METRICS: Final = "it is called --admin-bind here, with /metrics and more"

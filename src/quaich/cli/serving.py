@@ -17,7 +17,7 @@ __all__ = ["serve", "settings_of"]
 
 
 def serve(
-    load: Callable[[], WSGIApplication],
+    load: Callable[[Settings], WSGIApplication],
     settings: Settings,
     reread: Callable[[], Settings] | None = None,
 ) -> None:
@@ -27,10 +27,10 @@ def serve(
     (:func:`quaich.cli.configuring.explained`).
     """
 
-    def load_here() -> WSGIApplication:
+    def load_here(settings: Settings) -> WSGIApplication:
         # In a worker the error has to get to the supervisor, which tells it.
         try:
-            return load()
+            return load(settings)
         except CommandError as error:
             raise CannotStart(str(error), error.report, error.exit_code) from error
 

@@ -61,7 +61,7 @@ def look(address: Address | UnixAddress) -> Look:
         if not isinstance(status, dict) or "workers" not in status:
             raise ValueError("it has no workers")
     except (OSError, HTTPException) as error:
-        reason = str(error) or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise CommandError(
             f"nobody answers at {address}: {reason}; it takes the address that the server was "
             "given as --admin-bind"

@@ -9,6 +9,7 @@ A set of files is a :class:`Pair`; what is in use of it is an ``ssl.SSLContext``
 in use is never changed: a new one takes its place.
 """
 
+import contextlib
 import datetime
 import re
 import ssl
@@ -235,6 +236,22 @@ class Certificates:
         return context
 
     # --- New files --------------------------------------------------------------------------
+
+    def have_changed(self) -> bool:
+        """Whether there are other files than at the last look, or when this was asked last. Nothing
+        is loaded: for a process that does not serve, and sees files which those that do may not."""
+        before = self._authorities_stamp, self._stamp, self._stamps_of_hosts()
+        self._authorities_stamp = self._stamp_authorities()
+        if self._pair is not None:
+            self._stamp = self._pair.stamp()
+        if self._directory is not None:
+            with contextlib.suppress(SettingError):  # half of a change; the rest follows
+                found = _find_pairs(self._directory)
+                self._pairs = {host: (pair, pair.stamp()) for host, pair in found.items()}
+        return before != (self._authorities_stamp, self._stamp, self._stamps_of_hosts())
+
+    def _stamps_of_hosts(self) -> dict[str, Stamp]:
+        return {host: stamp for host, (_, stamp) in self._pairs.items()}
 
     def look(self) -> None:
         """Take up files that have changed. Raises nothing."""

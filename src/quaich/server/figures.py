@@ -16,13 +16,14 @@ from time import monotonic
 from typing import Any, Final
 
 from quaich.server.board import TEXT_MAX, Slot
+from quaich.server.connections.registry import Connections
 from quaich.server.counters import Counters
-from quaich.server.crew import Crew
-from quaich.server.registry import Connections
 from quaich.server.statsd import Statsd, statsd_of
+from quaich.server.threads.crew import Crew
 from quaich.settings import Admin
 
 _PATH_MAX: Final = 200  # characters of a path that are shown
+_METHOD_MAX: Final = 40  # the same of a method: one long enough would hide all the others
 
 _STATM: Final = Path("/proc/self/statm")
 
@@ -86,7 +87,7 @@ def describe(calls: list[tuple[Any, float]], size: int) -> bytes:
             continue
         entry = json.dumps(
             {
-                "method": request.method,
+                "method": request.method[:_METHOD_MAX],
                 "path": connection.target.partition("?")[0][:_PATH_MAX],
                 "client": client_of(connection.peer),
                 "since": round(since, 3),

@@ -4,7 +4,7 @@ read from the connection.
     Gathering.begin      behind a head: what of the content is there already
     Gathering.read       more of it has come
 
-The leader's work; what has been gathered is :class:`~quaich.server.content.Content`.
+The leader's work; what has been gathered is :class:`~quaich.server.connections.content.Content`.
 """
 
 from io import BytesIO
@@ -15,11 +15,11 @@ from quaich.exchange.log import SafeLogger
 from quaich.protocol.body import Length
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import Request
-from quaich.server.calling import Calling
-from quaich.server.connection import RECEIVE_MAX, Connection, State
-from quaich.server.content import Content, ContentInput
-from quaich.server.ending import Ending
-from quaich.server.registry import Connections
+from quaich.server.connections.connection import RECEIVE_MAX, Connection, State
+from quaich.server.connections.content import Content, ContentInput
+from quaich.server.connections.ending import Ending
+from quaich.server.connections.registry import Connections
+from quaich.server.threads.calling import Calling
 from quaich.settings import Settings
 from quaich.types import WSGIEnvironment
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from quaich.protocol.http1 import Request
 from quaich.server.clock import Clock
-from quaich.server.crew import Crew
+from quaich.server.threads.crew import Crew
 from quaich.types import WSGIEnvironment
 
 READY: Final = "ready"

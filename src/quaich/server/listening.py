@@ -1,66 +1,35 @@
 """Listening sockets: resolving an address, binding it, and saying why that cannot be.
 
 open_listeners      all that the settings ask for, or that systemd has opened
-  open_listener       one
+  open_listener       one: TCP, Unix (quaich.server.unix_sockets), or by its descriptor
 own_listeners       a worker's own, on the same addresses (SO_REUSEPORT)
 close_listeners     closed, and the paths of Unix sockets removed
 """
 
-import contextlib
 import errno
 import ipaddress
 import os
 import socket
-import stat
-from collections.abc import Iterable, Iterator, MutableMapping
-from time import sleep
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, MutableMapping
+from typing import Any
 
 from quaich.exchange.log import SafeLogger
 from quaich.server.activation import NotListening, adopt, take_activated
+from quaich.server.starting import CannotListen
+from quaich.server.unix_sockets import UnixListener, open_unix
 from quaich.settings import Address, Listen, parse_address
 from quaich.settings.address import AnyAddress, Descriptor, UnixAddress
 
+__all__ = [
+    "CannotListen",
+    "address_of",
+    "close_listeners",
+    "open_listener",
+    "open_listeners",
+    "own_listeners",
+]
+
 logger = SafeLogger("quaich.error")
-
-_LOCK_TRIES: Final = 50
-_LOCK_PAUSE: Final = 0.02  # seconds; together as long as a start of another server may take
-
-
-class CannotListen(OSError):
-    """An address cannot be listened on; its text says why, in one line."""
-
-    def __init__(self, address: object, host: str, reason: str, number: int = 0) -> None:
-        """``address``: as :func:`parse_address` gives it, or words for what it is. ``host`` is the
-        numeric address of a TCP one, ``number`` the errno."""
-        super().__init__(number, f"cannot listen on {address}: {reason}")
-        self.address: Any = address
-        self.host = host
-
-    def __str__(self) -> str:
-        return str(self.args[1])
-
-    @property
-    def is_taken(self) -> bool:
-        """Somebody else has the TCP port."""
-        return self.errno == errno.EADDRINUSE and isinstance(self.address, Address)
-
-
-class UnixListener(socket.socket):
-    """A listening Unix socket whose path this process has made."""
-
-    path: str
-    node: "Node"
-    pid: int
-
-    def remove_path(self) -> None:
-        """Remove the path, if it is still this socket's and this process has made it: by now it
-        may be another server's."""
-        if self.pid != os.getpid():
-            return
-        with contextlib.suppress(OSError):
-            if _node(self.path) == self.node:
-                os.unlink(self.path)  # noqa: PTH108
 
 
 # --- All of them -------------------------------------------------------------------------
@@ -151,7 +120,7 @@ def _open(
     if isinstance(address, Descriptor):
         return _adopt(address.number, address)
     if isinstance(address, UnixAddress):
-        return _open_unix(address, listen, owner)
+        return open_unix(address, listen, owner)
     family, where = _resolve(address)
     backlog = None if reserve else listen.backlog
     return _open_tcp(address, family, where, backlog, reuse_port=listen.reuse_port)
@@ -266,163 +235,4 @@ def _reason(error: OSError, host: str, port: int) -> str:
         return f"no permission for port {port}; those below 1024 are as a rule the administrator's"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"this host has no address {ipaddress.ip_address(host)}"
-    return error.strerror or str(error)
-
-
-# --- Unix sockets ---------------------------------------------------------------------------
-
-
-def _open_unix(
-    address: UnixAddress, listen: Listen, owner: tuple[int, int] | None
-) -> socket.socket:
-    if not hasattr(socket, "AF_UNIX"):
-        raise CannotListen(address, "", "this system has no Unix sockets")
-    listening = UnixListener(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if address.is_abstract:
-            plain = socket.socket(fileno=listening.detach())
-            return _open_abstract(plain, address, listen.backlog)
-        # Absolute, because the process may change its directory before it ends.
-        path = os.path.abspath(address.path)  # noqa: PTH100 - Path.resolve() would follow links
-        with directory_locked(os.path.dirname(path)):  # noqa: PTH120
-            _bind_path(listening, address)
-            listening.path, listening.node, listening.pid = path, _node(path), os.getpid()
-            try:
-                # Nobody can connect before listen(), so nobody comes before the mode is right.
-                with _bound(path) as bound:
-                    if listen.uds_permissions is not None:
-                        os.chmod(bound, listen.uds_permissions)  # noqa: PTH101
-                    if owner is not None:
-                        os.chown(bound, *owner)
-                listening.listen(listen.backlog)
-            except OSError:
-                listening.remove_path()
-                raise
-        listening.setblocking(False)
-    except OSError as error:
-        listening.close()
-        if isinstance(error, CannotListen):
-            raise
-        raise CannotListen(address, "", _unix_reason(error), error.errno or 0) from error
-    return listening
-
-
-def _open_abstract(listening: socket.socket, address: UnixAddress, backlog: int) -> socket.socket:
-    try:
-        listening.bind(f"\0{address.path[1:]}")
-        listening.listen(backlog)
-        listening.setblocking(False)
-    except OSError as error:
-        listening.close()
-        raise CannotListen(address, "", _unix_reason(error), error.errno or 0) from error
-    return listening
-
-
-def _bind_path(listening: socket.socket, address: UnixAddress) -> None:
-    """Bind; what a server has left there that is no more is removed. The directory is locked."""
-    try:
-        listening.bind(address.path)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-    else:
-        return
-    if not stat.S_ISSOCK(os.lstat(address.path).st_mode):
-        raise CannotListen(
-            address, "", "there is something that is not a socket, which is left alone"
-        )
-    if not _is_stale(address.path):
-        raise CannotListen(address, "", "another server is listening there", errno.EADDRINUSE)
-    logger.info("%s was left behind by a server that is no more; it is replaced", address)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(address.path)  # noqa: PTH108
-    listening.bind(address.path)
-
-
-def _is_stale(path: str) -> bool:
-    """Whether nobody listens there: whoever connects is refused."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probing:
-        probing.setblocking(False)  # EAGAIN: the backlog of the one who listens is full
-        try:
-            probing.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except FileNotFoundError:  # removed meanwhile
-            return True
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EPERM):
-                raise
-    return False
-
-
-@contextlib.contextmanager
-def directory_locked(directory: str) -> Iterator[None]:
-    """Of servers that find the same stale socket at once, one replaces it and the others see that.
-
-    A lock on the directory leaves no file behind. Where there is none to be had, it goes without:
-    some file systems have no such locks, and whoever may read the directory could hold it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:  # bind() will say what is wrong, if anything
-        yield
-        return
-    try:
-        for _ in range(_LOCK_TRIES):
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                sleep(_LOCK_PAUSE)
-            except OSError:
-                break
-        yield
-    finally:
-        os.close(fd)
-
-
-@contextlib.contextmanager
-def _bound(path: str) -> Iterator[str]:
-    """A name that leads to the socket at a path, and to nothing else. The directory may be that of
-    a user who can put a link there meanwhile, and root is not to change what that leads to."""
-    flags = getattr(os, "O_PATH", None)
-    if flags is None or not os.path.isdir("/proc/self/fd"):  # noqa: PTH112
-        yield path
-        return
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
-            raise OSError(errno.EACCES, "somebody else has replaced the socket")
-        yield f"/proc/self/fd/{fd}"
-    finally:
-        os.close(fd)
-
-
-class Node(NamedTuple):
-    """What tells one entry of a directory from a later one of the same name. The number of an
-    inode alone does not: it is given to the next file at once."""
-
-    device: int
-    inode: int
-    made: int  # nanoseconds; of a socket nothing changes that, also not a change of its mode
-
-
-def _node(path: str) -> Node:
-    status = os.lstat(path)
-    return Node(status.st_dev, status.st_ino, status.st_mtime_ns)
-
-
-def _unix_reason(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "another server is listening there"
-    if error.errno == errno.ENOENT:
-        return "there is no such directory, or this system has no abstract sockets"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "no permission for that"
     return error.strerror or str(error)

@@ -87,7 +87,7 @@ class ErrorLog:
         for each, _, _ in self._before:
             each.addHandler(handler)
             each.removeHandler(former)
-        former.close()
+        _close(former)
 
     def close(self) -> None:
         """Leave the loggers as they were."""
@@ -97,7 +97,7 @@ class ErrorLog:
             each.removeHandler(self._handler)
             each.setLevel(level)
             each.propagate = propagate
-        self._handler.close()
+        _close(self._handler)
         self._handler = None
 
     def __enter__(self) -> "ErrorLog":
@@ -110,6 +110,11 @@ class ErrorLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _close(handler: logging.Handler) -> None:
+    with contextlib.suppress(OSError):  # what could not be written cannot be written now either
+        handler.close()
 
 
 def open_access_log(logs: Logs) -> AccessLog | None:

@@ -1,12 +1,15 @@
 """The leader's work: bytes come in, requests are answered, what is left is sent.
 
     Loop.lead                whoever leads, as long as it does
-      _wait                    poll, and what is due: new connections, returned ones, timeouts
+      _wait                    poll, and what is due: returned connections, timeouts
+        Retiring.go_on           … and the end, once it has begun (quaich.server.retiring)
+      _accept                  new connections (quaich.server.connections.accepting)
       _event                   what a connection has, by its state
         _read_head               bytes of requests
           _requests                each complete one
             Gathering                … its content first (quaich.server.gathering)
-            Calling.dispatch         who calls the application (quaich.server.calling)
+            Calling.dispatch         who calls the application (quaich.server.threads.calling)
+        Opening, Ending          what comes before and after (quaich.server.connections.ending)
 
 A connection that is ``busy`` belongs to the thread that answers it; the leader only notes that
 something came for it (``pending``). All others belong to the leader.
@@ -23,21 +26,22 @@ from quaich.exchange.log import SafeLogger
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
-from quaich.server.accepting import Acceptor, Listener
 from quaich.server.access_log import AccessLog
-from quaich.server.calling import Calling, Job
 from quaich.server.clock import Clock
-from quaich.server.connection import RECEIVE_MAX, Connection, State
-from quaich.server.crew import PATIENCE, Crew, Member
-from quaich.server.deadlines import Deadlines, WatchedCall
-from quaich.server.ending import RESUME, Ending
+from quaich.server.connections.accepting import Acceptor, Listener
+from quaich.server.connections.connection import RECEIVE_MAX, Connection, State
+from quaich.server.connections.ending import RESUME, Ending
+from quaich.server.connections.registry import Connections
 from quaich.server.figures import Figures
 from quaich.server.gathering import Gathering
 from quaich.server.health import Health
 from quaich.server.opening import Opening
 from quaich.server.poller import ENDED, READ, WRITE, Poller
 from quaich.server.recording import Recorder
-from quaich.server.registry import Connections
+from quaich.server.retiring import Retiring
+from quaich.server.threads.calling import Calling, Job
+from quaich.server.threads.crew import PATIENCE, Crew, Member
+from quaich.server.threads.deadlines import Deadlines, WatchedCall
 from quaich.settings import Settings
 from quaich.types import WSGIApplication
 
@@ -45,14 +49,12 @@ logger = SafeLogger("quaich.error")
 
 _SWEEP: Final = 0.25  # seconds between two looks at the deadlines
 
-_STOP_LOOK: Final = 0.05  # seconds between two looks at idle connections, while stopping
-
 _TURN: Final = 64
 """Requests of one connection that are answered before the others get their turn."""
 
 
 class Loop:
-    """The server's loop; the threads of a :class:`~quaich.server.crew.Crew` run it."""
+    """The server's loop; the threads of a :class:`~quaich.server.threads.crew.Crew` run it."""
 
     def __init__(
         self,
@@ -133,10 +135,11 @@ class Loop:
         )
         self._next_sweep = 0.0
         self._is_flushed = False  # nothing has happened since the logs were written
-        self._next_stop_look = 0.0
-        self._idle_grace = 0.0
         self._must_look = False  # at the listeners, though there was no event
         self._gathering = Gathering(settings, self.connections, self._ending, self._calling)
+        self._retiring = Retiring(
+            self.connections, self._acceptor, self._ending, self.timeouts, self._ready
+        )
 
     # --- Leading ----------------------------------------------------------------------------
 
@@ -202,7 +205,9 @@ class Loop:
             self._next_sweep = now + _SWEEP
             self._recorder.flush()
         if self.stopping:
-            self._stop(monotonic())
+            self._retiring.go_on(self, monotonic())
+            if not self.connections.by_fd:
+                self.ended.set()
         if self._returned:
             self._take_back()
         if self._ready:
@@ -393,33 +398,20 @@ class Loop:
         """As :meth:`Calling.is_watched`."""
         return self._calling.is_watched(connection)
 
-    def about_to_wait(self, connection: Connection) -> bool:
+    def about_to_wait(self) -> bool:
         """As :meth:`Calling.about_to_wait`."""
-        return self._calling.about_to_wait(connection)
+        return self._calling.about_to_wait()
 
     # --- Time -----------------------------------------------------------------------------------
 
     def _sweep(self, now: float) -> None:
-        """See to the connections whose deadline has passed, and to stopping."""
+        """See to the connections whose deadline has passed, and to new ones after a pause."""
         self._acceptor.maybe_resume(now)
         if self._must_look:
             self._must_look = False
             self._acceptor.look_again(self, now + self.timeouts.header_timeout)
         for connection in self.connections.overdue(now):
-            state = connection.state
-            if (state is State.HEAD and connection.buffer) or state is State.CONTENT:
-                what = "request" if state is State.CONTENT else "head"
-                error = ProtocolError("H010", 408, f"the {what} was not complete in time")
-                self._ending.refuse(connection, error, head_only=False)
-            elif state is State.FLUSHING and connection.outbox is not None:
-                if connection.outbox.total == connection.mark:
-                    logger.debug("%s: the client reads nothing", connection)
-                    self.connections.reset(connection)
-                else:
-                    connection.mark = connection.outbox.total
-                    connection.deadline = now + self.timeouts.write_timeout
-            elif state is not State.HEAD or not connection.has_unread():
-                self._ending.leave(connection)
+            self._ending.expire(connection, now)
 
     def _sweep_soon(self) -> None:
         self._next_sweep = 0.0
@@ -429,6 +421,11 @@ class Loop:
     def is_accepting(self) -> bool:
         """Whether new connections may still come."""
         return bool(self._acceptor.listeners)
+
+    @property
+    def beat(self) -> float:
+        """When a leader last got events, or none (monotonic)."""
+        return self._calling.polled
 
     def look_again(self) -> None:
         """Accept what waits at the listeners, as if there were an event. Any thread may call
@@ -440,46 +437,12 @@ class Loop:
         """Accept no more, and end each connection after its present request; ``ended`` is set
         when none is left. Any thread may call this, and a signal handler.
 
-        ``idle``: seconds that a connection without a request has to have been idle before it is
-        closed. A client that is about to send gets its answer then, which says that it is the
-        last; else its request could meet the close, and would be lost."""
-        self._idle_grace = idle
+        ``idle``: seconds, as :attr:`~quaich.server.retiring.Retiring.idle`."""
+        self._retiring.idle = idle
         self._calling.keeps_alive = False
         self.stopping = self._calling.stopping = True
-        for connection in list(self.connections.by_fd.values()):
-            connection.is_closing = True
+        self._retiring.begin()
         self.poller.wake()
-
-    def _stop(self, now: float) -> None:
-        if self._acceptor.listeners:
-            self._acceptor.close(self, now + self.timeouts.header_timeout)
-            for connection in list(self.connections.by_fd.values()):
-                connection.is_closing = True
-        if now >= self._next_stop_look:
-            self._next_stop_look = now + _STOP_LOOK
-            for connection in list(self.connections.by_fd.values()):
-                if connection.is_idle() and not connection.busy:
-                    self._stop_idle(connection, now)
-        if not self.connections.by_fd:
-            self.ended.set()
-
-    def _stop_idle(self, connection: Connection, now: float) -> None:
-        """Close a connection that has been idle for long enough, in two looks: a request that has
-        come meanwhile is answered."""
-        grace = self._idle_grace
-        if connection.mark != -1:
-            if grace and now - self.connections.idle_since(connection) < grace:
-                return
-            connection.deadline = max(connection.deadline, now + 1.0)  # see _sweep
-            connection.mark = -1
-            self._ready.append((connection.fd, READ))
-            self._next_stop_look = 0.0
-        elif grace:
-            # The client sees the end, and what it sends before that is no reason for a reset.
-            self._ending.end(connection, linger=True)
-            connection.deadline = now + grace
-        else:
-            self._ending.leave(connection)
 
     def under_way(self) -> int:
         """Connections whose request has begun to arrive or is being answered."""

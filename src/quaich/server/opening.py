@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.proxy import ProxyError, Version, parse_proxy
-from quaich.server import refusal
 from quaich.server.clock import Clock
-from quaich.server.connection import RECEIVE_MAX, Connection, NotTls, State
-from quaich.server.ending import RESUME, Ending
+from quaich.server.connections import refusal
+from quaich.server.connections.connection import RECEIVE_MAX, Connection, NotTls, State
+from quaich.server.connections.ending import RESUME, Ending
+from quaich.server.connections.registry import Connections
 from quaich.server.poller import READ, Poller
 from quaich.server.recording import Recorder
-from quaich.server.registry import Connections
 
 if TYPE_CHECKING:  # a server without TLS is not to load OpenSSL
     from quaich.server.tls import TlsConnection

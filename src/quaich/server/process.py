@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, NoReturn
 
+from quaich.server.directory_lock import directory_locked
 from quaich.server.env_file import parse_env_file
-from quaich.server.listening import directory_locked
 from quaich.settings import Process, SettingError
 
 try:

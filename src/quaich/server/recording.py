@@ -8,7 +8,7 @@ from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import Request
 from quaich.server.access_format import Entry, user_of
 from quaich.server.access_log import AccessLog
-from quaich.server.connection import Connection
+from quaich.server.connections.connection import Connection
 from quaich.server.counters import Counters
 from quaich.types import WSGIEnvironment
 

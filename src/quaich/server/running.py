@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,15 +26,17 @@ from quaich.server.listening import address_of, close_listeners, open_listeners
 from quaich.server.logs import ErrorLog, hand_over, open_access_log
 from quaich.server.notify import Notifier
 from quaich.server.server import Server
-from quaich.settings import SettingError, Settings, from_keywords, merge
-from quaich.types import WSGIApplication
+from quaich.settings import Address, SettingError, Settings, from_keywords, merge
+from quaich.settings.address import UnixAddress
+from quaich.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 if TYPE_CHECKING:
     from quaich.server.certificates import Certificates
 
 logger = SafeLogger("quaich.error")
 
-Load = Callable[[], WSGIApplication]
+Load = Callable[[Settings], WSGIApplication]
+"""Gives the application that the settings name."""
 
 QUICK: Final = 2.0
 """Seconds that requests under way have after SIGINT: whoever presses Ctrl-C is waiting.
@@ -66,7 +68,7 @@ def serve(application: WSGIApplication, **keywords: Any) -> None:
     :class:`~quaich.server.listening.CannotListen`.
     """
     settings = settings_of(from_keywords(keywords))
-    serve_loaded(lambda: application, settings, is_given=True)
+    serve_loaded(lambda settings: application, settings, is_given=True)
 
 
 def settings_of(*sources: Any) -> Settings:
@@ -106,7 +108,8 @@ def serve_loaded(
         return
     with Stopping() as stopping:
         process.prepare(settings.process)
-        serve_until(stopping, load, settings)
+        check_files(settings)
+        serve_until(stopping, lambda: load(settings), settings)
 
 
 def check_workers(settings: Settings) -> None:
@@ -118,6 +121,20 @@ def check_workers(settings: Settings) -> None:
         wanted.append("reuse_port")
     if wanted:
         raise SettingError(wanted[0], "it needs --workers 1 or more")
+
+
+def check_files(settings: Settings) -> None:
+    """SettingError, if a directory of ``static`` is not there. To be called where the application
+    is loaded, after ``chdir``."""
+    if settings.files.static:
+        from quaich.static import wrap  # who sends no files is not to load it
+
+        wrap(_nobody, settings.files)
+
+
+def _nobody(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """An application that is not called."""
+    return []
 
 
 class Stopping:
@@ -187,7 +204,7 @@ class Stopping:
         finally:
             self._interrupts = False
 
-    def load(self, load: Load) -> WSGIApplication | None:
+    def load(self, load: Callable[[], WSGIApplication]) -> WSGIApplication | None:
         """Load the application; None if a signal came before it was there."""
         try:
             with self.interrupting():
@@ -215,7 +232,9 @@ _OTHERS: Final = tuple(
 )
 
 
-def serve_until(stopping: Stopping, load: Load, settings: Settings) -> None:
+def serve_until(
+    stopping: Stopping, load: Callable[[], WSGIApplication], settings: Settings
+) -> None:
     """Serve until a signal, in this process; then stop as it says."""
     with contextlib.ExitStack() as stack:
         owner = process.owner(settings.process)
@@ -226,6 +245,9 @@ def serve_until(stopping: Stopping, load: Load, settings: Settings) -> None:
             stack.callback(access_log.close)
         listeners = open_all(settings, owner)
         stack.callback(close_listeners, listeners)
+        admin_listener = open_pages(settings)
+        if admin_listener is not None:
+            stack.callback(close_listeners, [admin_listener])
         stack.enter_context(process.PidFile(settings.process.pidfile))
         certificates = certificates_of(settings)
         process.drop_privileges(settings.process)
@@ -241,10 +263,10 @@ def serve_until(stopping: Stopping, load: Load, settings: Settings) -> None:
             access_log=access_log,
             certificates=certificates,
         )
-        if settings.admin.admin_bind is not None or settings.admin.statsd_host is not None:
+        if admin_listener is not None or settings.admin.statsd_host is not None:
             from quaich.server import admin  # of no use where nobody asks for figures
 
-            stack.enter_context(admin.start(server))
+            stack.enter_context(admin.start(server, admin_listener))
         stack.enter_context(contextlib.closing(server))
 
         def reopen() -> None:
@@ -252,7 +274,7 @@ def serve_until(stopping: Stopping, load: Load, settings: Settings) -> None:
             if access_log is not None:
                 access_log.reopen()
 
-        run(server, stopping, reopen)
+        run(server, stopping, reopen, admin_listener)
 
 
 def open_all(settings: Settings, owner: process.Owner) -> list[socket.socket]:
@@ -265,6 +287,15 @@ def open_all(settings: Settings, owner: process.Owner) -> list[socket.socket]:
     )
 
 
+def open_pages(settings: Settings) -> socket.socket | None:
+    """The listener of the pages for an operator, if there are to be any. CannotListen."""
+    if settings.admin.admin_bind is None:
+        return None
+    from quaich.server.admin import open_admin  # of no use where nobody asks for pages
+
+    return open_admin(settings)
+
+
 def certificates_of(settings: Settings) -> "Certificates | None":
     """The certificates of the settings, if there are any. To be loaded before the owner of the
     process changes. SettingError."""
@@ -275,17 +306,26 @@ def certificates_of(settings: Settings) -> "Certificates | None":
     return load_certificates(settings.tls)
 
 
-def run(server: Server, stopping: Stopping, reopen: Callable[[], None] = lambda: None) -> None:
+def run(
+    server: Server,
+    stopping: Stopping,
+    reopen: Callable[[], None] = lambda: None,
+    admin: socket.socket | None = None,
+) -> None:
     """Start a server, say where it listens, and end it after a signal. ``reopen`` opens the logs
-    anew."""
+    anew, ``admin`` is the listener of the pages for an operator."""
     notifier = Notifier.from_environment()
     server.start()
-    for address in server.addresses:
-        say(f"Listening on {address.shown(server.scheme)}")
+    announce(server.addresses, server.scheme, admin)
     notifier.ready()
-    with _watchdog(notifier):
+    with _watchdog(notifier, server):
         stopping.wait(_Others(stopping, reopen))
-    notifier.stopping()
+        notifier.stopping()
+        _end(server, stopping)
+
+
+def _end(server: Server, stopping: Stopping) -> None:
+    """Stop as the signal says."""
     seconds = server.settings.timeouts.graceful_timeout
     if stopping.is_quick:
         seconds = min(seconds, QUICK)
@@ -341,8 +381,9 @@ def has_terminal() -> bool:
 
 
 @contextlib.contextmanager
-def _watchdog(notifier: Notifier) -> Iterator[None]:
-    """Meanwhile, tell the service manager that all is well, if it waits for that."""
+def _watchdog(notifier: Notifier, server: Server) -> Iterator[None]:
+    """Meanwhile, tell the service manager that all is well, if it waits for that, and as long as
+    the server's loop comes round."""
     interval = notifier.watchdog_interval
     if interval is None:
         yield
@@ -350,8 +391,13 @@ def _watchdog(notifier: Notifier) -> Iterator[None]:
     ended = threading.Event()
 
     def tell() -> None:
-        while not ended.wait(interval):
-            notifier.watchdog()
+        beat = -1.0
+        # Twice as often as it should be told: so one look at a busy moment is no harm.
+        while not ended.wait(interval / 2):
+            former, beat = beat, server.beat
+            if beat != former:
+                notifier.watchdog()
+            server.nudge()
 
     thread = threading.Thread(target=tell, name="quaich-watchdog", daemon=True)
     thread.start()
@@ -362,10 +408,14 @@ def _watchdog(notifier: Notifier) -> Iterator[None]:
         thread.join()
 
 
-def announce(listeners: list[socket.socket], scheme: str) -> None:
-    """The lines ``Listening on …``."""
-    for each in listeners:
-        say(f"Listening on {address_of(each).shown(scheme)}")
+def announce(
+    addresses: Iterable[Address | UnixAddress], scheme: str, admin: socket.socket | None = None
+) -> None:
+    """The lines ``Listening on …``; the last one is about the pages for an operator."""
+    for address in addresses:
+        say(f"Listening on {address.shown(scheme)}")
+    if admin is not None:
+        say(f"Admin pages on {address_of(admin).shown('http')}")
 
 
 def _requests(count: int) -> str:

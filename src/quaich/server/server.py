@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from quaich.exchange.environ import listener_environ
 from quaich.exchange.forwarded import mounted
 from quaich.exchange.log import SafeLogger
-from quaich.server.accepting import Listener
 from quaich.server.access_log import AccessLog
+from quaich.server.connections.accepting import Listener
 from quaich.server.figures import Figures
 from quaich.server.listening import address_of, close_listeners, open_listeners
 from quaich.server.loop import Loop
@@ -185,6 +185,16 @@ class Server:
         """Whether new connections may still come; not any more soon after :meth:`stop`."""
         return self._loop.is_accepting
 
+    @property
+    def beat(self) -> float:
+        """When the loop came round last (monotonic). One that has nothing to do waits; after a
+        :meth:`nudge` it comes round once, unless something is wrong."""
+        return self._loop.beat
+
+    def nudge(self) -> None:
+        """Let the loop come round."""
+        self._loop.poller.wake()
+
     def look_again(self) -> None:
         """Accept what waits at the listeners, though nothing has been reported: another process
         may have been told of it, and have died."""
@@ -197,8 +207,8 @@ class Server:
         self._loop.stop(idle)
 
     def wait_until_stopped(self, timeout: float | None = None) -> bool:
-        """Wait until, after :meth:`stop`, all requests have their responses; whether they
-        have."""
+        """Wait until, after :meth:`stop`, all requests have their responses, at most ``timeout``
+        seconds; whether they have."""
         return self._loop.ended.wait(timeout)
 
     def close(self, timeout: float | None = None) -> int:

@@ -24,8 +24,8 @@ from typing import Any, Final
 
 from quaich.exchange.call import PeerGone
 from quaich.exchange.tls_environ import Session, tls_variables
-from quaich.server.connection import RECEIVE_MAX, Connection, NotTls, State
-from quaich.server.outbox import FileRange, Outbox
+from quaich.server.connections.connection import RECEIVE_MAX, Connection, NotTls, State
+from quaich.server.connections.outbox import FileRange, Outbox
 from quaich.types import WSGIEnvironment
 
 RECORD_MAX: Final = 16384  # bytes of content in one record (RFC 8446, section 5.1)

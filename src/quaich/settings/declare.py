@@ -80,7 +80,7 @@ def setting(
     help: str,
     precedents: str = "",
     *,
-    since: str = "0.2",
+    since: str = "0.1",
     short: str | None = None,
     aliases: tuple[str, ...] = (),
     switch: tuple[str, T, T] | None = None,

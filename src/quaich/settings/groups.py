@@ -60,7 +60,8 @@ class Listen:
     uds_permissions: int | None = setting(
         None,
         MODE_OR_NONE,
-        "The mode of Unix sockets that are made; by default what the umask leaves of 777.",
+        "The mode of Unix sockets that are made; by default what the umask leaves of 777. That is "
+        "mostly 755, to which nobody but the owner can connect.",
         "granian has the same; waitress 600.",
         aliases=("--unix-socket-perms",),
     )
@@ -236,7 +237,8 @@ class Environ:
         choice(get_args(HeaderMap)),
         "What is done with a field of a request whose name has an underscore: `drop` it, `refuse` "
         "the request with 400, or hand it on, which is `dangerous`. In the environ such a field "
-        "is not told from one with a hyphen: `X_Forwarded_For` passes for `X-Forwarded-For`.",
+        "is not told from one with a hyphen: `X_Real_IP` passes for `X-Real-IP`. Those that "
+        "proxies write, such as `X_Forwarded_For`, are dropped in any case.",
         "the names are gunicorn's, which drops such fields as well, as waitress and nginx do.",
     )
     server_header: bool = setting(

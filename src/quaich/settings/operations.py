@@ -65,8 +65,9 @@ class Workers:
     workers: int | Auto = setting(
         0,
         whole_number_or_auto(0),
-        "Worker processes. With 0 the application runs in the one process there is, and none looks "
-        "after it; `auto` is as many as the processors that this process may use.",
+        "Worker processes, which a supervisor looks after; 0 is none, `auto` as many as the "
+        "processors that this process may use. With 0 the application runs in the one process "
+        "there is.",
         "gunicorn and uvicorn 1; they heed the same variable.",
         short="-w",
         aliases=("--processes",),
@@ -123,8 +124,9 @@ class Deadlines:
     timeout: float = setting(
         0.0,
         duration(zero=True),
-        "Time that the application has for a request. Then the client gets 504, the thread is "
-        "interrupted, and where it is stuck is logged; 0 is no limit.",
+        "Longest time for which nothing comes from the application for a request; 0 is no limit. "
+        "Then the client gets 504, or a response that has begun is broken off; the thread is "
+        "interrupted, and where it is stuck is logged.",
         "gunicorn 30 s, for a worker as a whole; mod_wsgi's `interrupt-timeout` is the same.",
         short="-t",
         aliases=("--request-timeout", "--interrupt-timeout", "--harakiri"),
@@ -209,7 +211,8 @@ class Proxies:
         ("127.0.0.1", "::1"),
         NETWORKS,
         "Proxies whose fields `Forwarded` and `X-Forwarded-…` are believed. From anybody else "
-        "these fields are taken out. Peers on Unix sockets are believed.",
+        "these fields are taken out. Peers on Unix sockets are believed. `*` is for where nobody "
+        "but the proxy can connect.",
         "gunicorn and uvicorn have the same, and heed the same variable.",
         aliases=("--trusted-proxy",),
         variables=("FORWARDED_ALLOW_IPS",),
@@ -218,14 +221,15 @@ class Proxies:
         ("x-forwarded-for", "x-forwarded-proto"),
         texts("FIELDS", f"some of {', '.join(FORWARDED_HEADERS)}", _check_forwarded_header),
         "Which fields are believed: those that the proxy sets, and no others, or a client could "
-        "set the rest.",
+        "set the rest. The others are taken out, whoever has sent them.",
         "waitress `--trusted-proxy-headers`; uvicorn believes the same two.",
         aliases=("--trusted-proxy-headers",),
     )
     forwarded_count: int = setting(
         1,
         whole_number(1),
-        "How many proxies of one's own are in a row: so many entries from the right are believed.",
+        "How many proxies of one's own are in a row: so many entries from the right are believed, "
+        "and those before them are taken out.",
         "waitress `--trusted-proxy-count`.",
         aliases=("--trusted-proxy-count",),
     )
@@ -245,7 +249,8 @@ class Proxies:
     root_path: str = setting(
         "",
         TEXT_OR_EMPTY,
-        "The path under which the application is mounted, for `SCRIPT_NAME`.",
+        "The path under which the application is mounted, for `SCRIPT_NAME`. It is taken off the "
+        "paths that begin with it.",
         "uvicorn and hypercorn have the same.",
         aliases=("--url-prefix", "--url-path-prefix", "--mount-point"),
     )

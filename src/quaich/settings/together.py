@@ -19,6 +19,8 @@ class Need(NamedTuple):
 _CERTIFICATE: Final = Need("certfile", lambda value: value is not None, "it needs {certfile}")
 _WORKERS: Final = Need("workers", lambda value: value != 0, "it needs {workers} 1 or more")
 
+_STATSD: Final = Need("statsd_host", lambda value: value is not None, "it needs {statsd_host}")
+
 NEEDS: Final[dict[str, Need]] = {
     "keyfile": _CERTIFICATE,
     "keyfile_password": _CERTIFICATE,
@@ -32,6 +34,8 @@ NEEDS: Final[dict[str, Need]] = {
     "max_requests_jitter": Need(
         "max_requests", lambda value: value > 0, "it needs {max_requests} 1 or more"
     ),
+    "statsd_prefix": _STATSD,
+    "dogstatsd_tags": _STATSD,
     "max_worker_memory": _WORKERS,
     "max_worker_lifetime": _WORKERS,
 }

@@ -292,6 +292,76 @@ def test_a_reload_that_fails_leaves_the_old_ones(world: World) -> None:
     assert sorted(world.states()) == [0, 1]
 
 
+def test_a_reload_ends_those_that_are_not_ready(world: World) -> None:
+    """What they load is out of date, and may never come to an end."""
+    world.died(0)
+    world.step(100)
+    world.crowd.reload()
+    assert world.step() == [
+        Retire(2),
+        Signal(2, signal.SIGTERM),
+        Start(None, ""),
+        Start(1, "reload"),
+    ]
+    world.died(2)
+    world.ready(3)
+    assert world.step() == []
+
+
+def test_a_reload_that_fails_leaves_those_that_are_not_ready(world: World) -> None:
+    world.crowd.reload()
+    world.step()
+    world.died(2)
+    world.died(0)
+    world.step(100)
+    assert world.crowd.give_up_reload() == 1
+    assert world.step() == []
+    world.ready(3)
+    assert world.step() == []
+
+
+def test_a_reload_of_which_one_has_succeeded_is_known(world: World) -> None:
+    """Then it is not the application that keeps the next from starting."""
+    assert world.crowd.has_renewed_one
+    world.crowd.reload()
+    world.step()
+    assert not world.crowd.has_renewed_one
+    world.ready(2)
+    assert world.crowd.has_renewed_one
+
+
+def test_one_that_cannot_start_and_does_not_end_is_killed(world: World) -> None:
+    """Python waits for threads that are no daemons."""
+    world.crowd.reload()
+    world.step()
+    world.crowd.cannot_start(2, world.now)
+    assert world.step(ABORT_TIME - 0.1) == []
+    assert world.step(0.1) == [Signal(2, signal.SIGKILL)]
+    world.crowd.cannot_start(0, world.now)  # what serves is not concerned
+    assert world.step(ABORT_TIME) == [Signal(2, signal.SIGKILL)]
+
+
+def test_the_slot_of_one_that_died_is_another_ones(world: World) -> None:
+    """Whoever was to replace it does not replace the next one in it."""
+    world.crowd.reload()
+    world.step()
+    assert world.crowd.workers[2].replaces == 0
+    world.died(0)
+    assert world.crowd.workers[2].replaces is None
+
+
+def test_those_that_are_not_ready_are_to_be_replaced_too(world: World) -> None:
+    world.died(0)
+    world.step(100)
+    world.crowd.wish_all("certificate")
+    world.step()
+    world.ready(2, 3)
+    world.step()
+    assert {each.wish for each in world.crowd.workers.values() if each.index == 2} == {
+        "certificate"
+    }
+
+
 def test_the_old_one_dies_before_its_successor_is_ready(world: World) -> None:
     """Then that has the place, and no other one is started."""
     world.crowd.reload()

@@ -19,6 +19,9 @@ pytestmark = [
 # The session's own terminal, and that of what it runs.
 TAKE_IT = "import fcntl, os, termios; fcntl.ioctl(os.open({!r}, os.O_RDWR), termios.TIOCSCTTY, 0)"
 
+# Whoever runs the tests may have been started with nohup.
+HEEDED = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, str]]:
@@ -34,7 +37,7 @@ def terminal() -> Iterator[tuple[int, str]]:
 
 def started(terminal: tuple[int, str], workers: int, before: str = "pass") -> Service:
     app = "loss.application:application"
-    return Service("-w", str(workers), app=app, before=f"{TAKE_IT.format(terminal[1])}; {before}")
+    return Service("-w", str(workers), app=app, before=f"{TAKE_IT.format(terminal[1])}; {HEEDED}; {before}")
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from quaich.server.listening import UnixListener, close_listeners, open_listeners
-from quaich.server.supervisor import upgrade
+from quaich.server.listening import close_listeners, open_listeners, own_listeners
+from quaich.server.supervisor import _open_pages, upgrade
 from quaich.server.supervisor.upgrade import VARIABLE, Inherited, Start
-from quaich.settings import Listen
+from quaich.server.unix_sockets import UnixListener
+from quaich.settings import Listen, Settings, settings
 
 pytestmark = pytest.mark.live
 
@@ -88,3 +89,29 @@ def test_how_this_process_was_started() -> None:
     start = Start.of_this_process()
     assert start.directory == str(Path.cwd())
     assert start.environ == dict(os.environ)
+
+
+def test_sockets_that_are_only_reserved_are_handed_on() -> None:
+    """Each worker listens with its own then (reuse_port)."""
+    before = open_listeners(
+        Listen(bind=("127.0.0.1:0",), reuse_port=True), environ=None, reserve=True
+    )
+    found = handed_on(before)
+    assert [each.getsockname() for each in found.sockets] == [each.getsockname() for each in before]
+    own = own_listeners(found.sockets, 10)
+    assert own[0].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    close_listeners([*before, *found.sockets, *own])
+
+
+def test_the_pages_are_there_as_the_new_settings_say() -> None:
+    """Whatever the former program had."""
+    wanted, unwanted = settings(admin_bind="127.0.0.1:0"), Settings()
+    with socket.create_server(("127.0.0.1", 0)) as former:
+        assert _open_pages(wanted, Inherited(1, [], former)) is former
+        assert _open_pages(unwanted, Inherited(1, [], former)) is None
+        assert former.fileno() == -1
+    opened = _open_pages(wanted, Inherited(1, []))
+    assert opened is not None
+    opened.close()
+    assert _open_pages(unwanted, Inherited(1, [])) is None
+    assert _open_pages(unwanted, None) is None

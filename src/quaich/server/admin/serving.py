@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Final
 
+from quaich.server import process
 from quaich.server.admin.application import application
 from quaich.server.admin.looking import Facts, facts_of
 from quaich.server.board import Board
@@ -35,7 +36,8 @@ def _settings() -> Settings:
     """Of the server of these pages: nothing that the application's was told."""
     return Settings(
         concurrency=Concurrency(threads=_THREADS),
-        timeouts=Timeouts(graceful_timeout=1.0),
+        # Whoever asks is near. A probe of a container gives up after a second or a few.
+        timeouts=Timeouts(graceful_timeout=1.0, header_timeout=5.0, body_timeout=5.0),
     )
 
 
@@ -46,7 +48,9 @@ def open_admin(settings: Settings) -> socket.socket | None:
     if address is None:
         return None
     listen = Listen(bind=(address,), uds_permissions=settings.listen.uds_permissions)
-    return open_listeners(listen, environ=None)[0]
+    uid, gid, _ = process.owner(settings.process)
+    owner = None if gid is None else (-1 if uid is None else uid, gid)
+    return open_listeners(listen, environ=None, owner=owner)[0]
 
 
 # --- Beside workers ---------------------------------------------------------------------------

@@ -21,20 +21,28 @@ import socket
 from collections.abc import Callable
 
 from quaich.server import process
+from quaich.server.listening import address_of, close_listeners
 from quaich.server.logs import ErrorLog, hand_over
 from quaich.server.notify import Notifier
-from quaich.server.running import Stopping, announce, certificates_of, open_all
+from quaich.server.running import (
+    Load,
+    Stopping,
+    announce,
+    certificates_of,
+    check_files,
+    open_all,
+    open_pages,
+)
 from quaich.server.supervisor import preloading, upgrade
 from quaich.server.supervisor.service import Service
 from quaich.server.supervisor.supervisor import Supervisor
 from quaich.settings import Settings
-from quaich.types import WSGIApplication
 
 __all__ = ["supervise"]
 
 
 def supervise(
-    load: Callable[[], WSGIApplication],
+    load: Load,
     settings: Settings,
     reread: Callable[[], Settings] | None = None,
     *,
@@ -44,12 +52,22 @@ def supervise(
     it raises."""
     start = upgrade.Start.of_this_process()
     process.prepare(settings.process)
+    check_files(settings)
     with contextlib.ExitStack() as stack:
         owner = process.owner(settings.process)
         hand_over(settings.logs, owner.uid, owner.gid)
         error_log = ErrorLog(settings.logs)
+        stack.callback(error_log.close)
+        certificates = certificates_of(settings)
         inherited = upgrade.take(os.environ)
         listeners = open_all(settings, owner) if inherited is None else inherited.sockets
+        # Until there is a supervisor to close them. Paths of the former program's stay.
+        early = stack.enter_context(contextlib.ExitStack())
+        if inherited is None:
+            early.callback(close_listeners, listeners)
+        admin = _open_pages(settings, inherited)
+        if admin is not None and (inherited is None or admin is not inherited.admin):
+            early.callback(close_listeners, [admin])
         service = Service(
             load=load,
             settings=settings,
@@ -59,36 +77,42 @@ def supervise(
             start=start,
             pidfile=process.PidFile(_pidfile(settings, inherited)),
             announce=lambda: announce(
-                listeners, "http" if settings.tls.certfile is None else "https"
+                map(address_of, listeners),
+                "http" if settings.tls.certfile is None else "https",
+                admin,
             ),
-            certificates=certificates_of(settings),
-            admin=_open_admin(settings) if inherited is None else inherited.admin,
+            certificates=certificates,
+            admin=admin,
             reread=reread,
             inherited=inherited,
             is_preloaded=is_given or settings.workers.preload,
         )
-        # It may be another one by then.
-        stack.callback(lambda: service.error_log.close())
         supervisor = Supervisor(service)
+        # It may be another one by then; to close one twice does nothing.
+        stack.callback(lambda: service.error_log.close())
         stack.callback(supervisor.close)
+        early.pop_all()
         stack.enter_context(service.pidfile)
         if settings.workers.preload and not is_given:
             with Stopping() as stopping:
-                application = preloading.load(load, stopping)
+                application = preloading.load(lambda: load(settings), stopping)
             if application is None:
                 return
-            service.load = lambda: application
+            service.load = lambda settings: application
         if service.is_preloaded:
             preloading.warn(listeners)
         supervisor.run()
 
 
-def _open_admin(settings: Settings) -> socket.socket | None:
+def _open_pages(settings: Settings, inherited: "upgrade.Inherited | None") -> socket.socket | None:
+    """The listener of the pages: the former program's, if that had one and there are to be any."""
+    former = None if inherited is None else inherited.admin
+    if former is None:
+        return open_pages(settings)
     if settings.admin.admin_bind is None:
+        former.close()
         return None
-    from quaich.server.admin import open_admin  # of no use where nobody asks for pages
-
-    return open_admin(settings)
+    return former
 
 
 def _pidfile(settings: Settings, inherited: "upgrade.Inherited | None") -> str | None:

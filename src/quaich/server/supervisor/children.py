@@ -22,6 +22,7 @@ class Child:
     channel: Channel | None = None  # a worker's
     began: float = 0.0
     is_slow: bool = False  # to begin, and that was said
+    has_hung_up: bool = False  # nothing more will be heard of it
 
     def tell(self, message: bytes) -> None:
         """Say something to a worker."""
@@ -91,6 +92,7 @@ class Children:
             return b""
         said, has_ended = child.channel.receive()
         if has_ended:
+            child.has_hung_up = True
             self._hang_up(child.channel)
         return said
 

@@ -28,11 +28,19 @@ class Pages:
         self._children = children
         self._board = board
         self._child: Child | None = None
+        self._is_told = False  # to end
         self._not_before = 0.0
         self._addresses = tuple(str(address_of(each)) for each in service.listeners)
 
-    def maybe_start(self, now: float) -> None:
-        """Start it, if it is to be there and is not."""
+    def see_to(self, now: float, *, is_wanted: bool) -> None:
+        """Start it, if it is to be there and is not; end it, if it is not ``is_wanted``."""
+        if is_wanted:
+            self._maybe_start(now)
+        elif self._child is not None and not self._is_told:
+            self._is_told = True
+            self._child.send_signal(signal.SIGTERM)
+
+    def _maybe_start(self, now: float) -> None:
         listener = self._service.admin
         if listener is None or self._child is not None or now < self._not_before:
             return
@@ -62,8 +70,11 @@ class Pages:
         return child is self._child
 
     def ended(self, status: int) -> None:
-        """It has ended, though nobody told it to."""
+        """It has ended, whether it was told to or not."""
         self._child = None
+        if self._is_told:
+            self._is_told = False
+            return
         logger.error("the process of admin_bind %s; another one takes its place", how(status))
 
     def end(self) -> None:

@@ -159,12 +159,15 @@ class Crowd:
             worker.wish = reason
 
     def wish_all(self, reason: Reason) -> None:
-        """All workers are to be replaced."""
-        for index in self.workers:
-            self.wish(index, reason)
+        """All workers are to be replaced, those too that are not ready yet: they were made before
+        there was a reason."""
+        for worker in self.workers.values():
+            if worker.state in (State.STARTING, State.READY) and worker.wish is None:
+                worker.wish = reason
 
     def reload(self) -> None:
-        """Workers that were started before now are to be replaced."""
+        """Workers that were started before now are to be replaced. Those that do not serve yet
+        are ended: what they load is out of date, and may be what the reload is to mend."""
         self.generation += 1
         self.is_reloading = True
 
@@ -173,15 +176,32 @@ class Crowd:
         self.is_reloading = False
         stay = 0
         for worker in self.workers.values():
-            if worker.state is State.READY and worker.generation != self.generation:
+            if worker.state in (State.STARTING, State.READY):
+                stay += worker.state is State.READY and worker.generation != self.generation
                 worker.generation = self.generation
-                stay += 1
         return stay
+
+    @property
+    def has_renewed_one(self) -> bool:
+        """Whether a worker of the present generation serves."""
+        return any(
+            worker.state is State.READY and worker.generation == self.generation
+            for worker in self.workers.values()
+        )
+
+    def cannot_start(self, index: int, now: float) -> None:
+        """A worker says no more; if it was starting, it cannot, and is to end soon."""
+        worker = self.workers[index]
+        if worker.state is State.STARTING:
+            worker.kill_at = min(worker.kill_at, now + ABORT_TIME)
 
     def died(self, index: int, now: float, *, was_asked: bool = False) -> Worker:
         """A worker has ended, for whatever reason; ``was_asked``: by itself, as when somebody has
         sent it a signal. What was known of it."""
         worker = self.workers.pop(index)
+        for other in self.workers.values():
+            if other.replaces == index:
+                other.replaces = None  # the slot will be another one's
         if worker.state in (State.STARTING, State.READY):
             if worker.state is State.READY and not self.is_stopping:
                 worker.restart = "signal" if was_asked else "crash"
@@ -256,6 +276,9 @@ class Crowd:
             yield from self._end_all(now)
             return
         yield from self._hand_over(now)
+        for worker in list(self.workers.values()):
+            if worker.state is State.STARTING and worker.generation != self.generation:
+                yield from self._cancel(worker, now)
         yield from self._fill(now)
         yield from self._replace(now)
 

@@ -25,7 +25,7 @@ WORKERS_MAX: Final = 256
 class Service:
     """See the module. ``settings``, ``error_log`` and ``certificates`` change with a reload."""
 
-    load: Callable[[], WSGIApplication]
+    load: Callable[[Settings], WSGIApplication]
     settings: Settings
     listeners: list[socket]
     error_log: ErrorLog

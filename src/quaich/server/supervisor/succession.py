@@ -45,8 +45,17 @@ class Succession:
             return
 
         def run() -> int:
-            upgrade.become(service.start, service.listeners, service.admin)
+            try:
+                upgrade.become(service.start, service.listeners, service.admin)
+            except OSError as error:
+                logger.error("SIGUSR2: the new program cannot be started: %s", error)
+            return 1
 
+        if os.getpid() == 1:
+            logger.warning(
+                "SIGUSR2: this is process 1 of a container, whose end is the end of all in it, the "
+                "new program too; SIGWINCH ends its workers alone"
+            )
         try:
             self._successor = self._children.fork(run)
         except OSError as error:

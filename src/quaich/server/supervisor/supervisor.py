@@ -19,13 +19,13 @@ import random
 import signal
 from math import inf
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from quaich.exchange.log import SafeLogger
 from quaich.server import process
 from quaich.server.board import Board, Reason
 from quaich.server.logs import ErrorLog, hand_over
-from quaich.server.running import QUICK, certificates_of, has_terminal
+from quaich.server.running import QUICK, certificates_of, check_files, has_terminal
 from quaich.server.starting import CannotStart
 from quaich.server.supervisor import channel as messages
 from quaich.server.supervisor import signals as known
@@ -39,6 +39,9 @@ from quaich.server.supervisor.signals import Signals, name_of
 from quaich.server.supervisor.succession import Succession
 from quaich.settings import SettingError, Settings
 
+if TYPE_CHECKING:
+    from quaich.server.certificates import Certificates
+
 logger = SafeLogger("quaich.error")
 
 SILENCE: Final = 60.0
@@ -46,6 +49,8 @@ SILENCE: Final = 60.0
 that is inside the application does not keep it from that, unless it holds the GIL."""
 
 GRACE: Final = 10.0  # seconds more than `timeout`, where that is set
+
+CERTIFICATES: Final = 2.0  # seconds between two looks at their files
 
 _TWICE: Final = 0.5  # seconds in which a signal that comes again is the same one
 
@@ -71,9 +76,12 @@ class Supervisor:
         self._pages = Pages(service, self._children, self._board)
         self._succession = Succession(service, self._children)
         self._failure: CannotStart | None = None  # of the first workers
+        # What the workers that serve were made with, for when a reload fails.
+        self._in_force = (service.settings, service.certificates)
         self._had_terminal = has_terminal()
         self._stopped_by = (0, 0.0)  # the signal, and when it came
         self._next_watchdog = 0.0
+        self._next_certificates = 0.0
         self._is_announced = False
 
     # --- The loop -------------------------------------------------------------------------------
@@ -101,10 +109,10 @@ class Supervisor:
             self._decide()
             if self._crowd.is_stopping and not self._workers:
                 break
-            self._pages.maybe_start(monotonic())
+            self._pages.see_to(monotonic(), is_wanted=self._has_say())
             for child in self._children.wait(self._patience()):
                 self._hear(child)
-            for number in self._signals.read():
+            for number in _once(self._signals.read(), known.HUP):
                 self._on_signal(number)
             for child, status in self._children.reap():
                 self._on_end(child, status)
@@ -124,6 +132,13 @@ class Supervisor:
         interval = self._service.notifier.watchdog_interval
         return seconds if interval is None else min(seconds, interval)
 
+    def _has_say(self) -> bool:
+        """Whether this program is to tell how it goes. Of two over the same sockets the one does
+        not that has no workers: it would be taken for both."""
+        if self._service.inherited is not None:
+            return self._crowd.has_served
+        return self._crowd.target > 0 or not self._succession.has_successor
+
     def _decide(self) -> None:
         was_reloading = self._crowd.is_reloading
         for action in self._crowd.decide(monotonic()):
@@ -134,6 +149,7 @@ class Supervisor:
             else:
                 self._kill(action.slot, action.number)
         if was_reloading and not self._crowd.is_reloading:
+            self._in_force = (self._service.settings, self._service.certificates)
             logger.info("reloaded: all workers are new ones")
             self._service.notifier.ready(self._status())
 
@@ -158,6 +174,7 @@ class Supervisor:
         if notifier.watchdog_interval is not None and now >= self._next_watchdog:
             self._next_watchdog = now + notifier.watchdog_interval
             notifier.watchdog()
+        self._look_at_certificates(now)
         self._succession.maybe_inherit()
 
     # --- Workers --------------------------------------------------------------------------------
@@ -170,8 +187,12 @@ class Supervisor:
             self._crowd.not_started(monotonic())
             return
         slot = self._board.begin(index, 0, self._crowd.generation)
-        ours, theirs = Channel.pair()
         service = self._service
+        try:
+            ours, theirs = Channel.pair()
+        except OSError as error:
+            self._not_started(index, f"the system has no sockets: {error.strerror}")
+            return
 
         def run() -> int:
             slot.pid = os.getpid()
@@ -192,10 +213,8 @@ class Supervisor:
         try:
             child = self._children.fork(run, ours)
         except OSError as error:
-            logger.error("no other worker: the system does not fork: %s", error)
-            self._board.retire(index)
             ours.close()
-            self._crowd.not_started(monotonic())
+            self._not_started(index, f"the system does not fork: {error.strerror}")
             return
         finally:
             theirs.close()
@@ -222,6 +241,11 @@ class Supervisor:
             logger.info("worker %d started", child.pid)
         else:
             logger.info("worker %d started, to replace %d (%s)", child.pid, former.pid, action.why)
+
+    def _not_started(self, index: int, why: str) -> None:
+        logger.error("no other worker: %s", why)
+        self._board.retire(index)
+        self._crowd.not_started(monotonic())
 
     def _retire(self, index: int) -> None:
         child, known_worker = self._workers[index], self._crowd.workers[index]
@@ -250,6 +274,8 @@ class Supervisor:
     def _hear(self, child: Child) -> None:
         for byte in self._children.hear(child):
             self._on_message(child, bytes((byte,)))
+        if child.has_hung_up and child.index in self._workers:
+            self._crowd.cannot_start(child.index, monotonic())
 
     def _on_message(self, child: Child, message: bytes) -> None:
         crowd = self._crowd
@@ -269,8 +295,20 @@ class Supervisor:
 
     def _renew_certificates(self, child: Child) -> None:
         """A worker has seen a new certificate that it has no right to read; this process has."""
-        if self._crowd.workers[child.index].wish is not None:
-            return  # it is to be replaced already
+        if self._crowd.workers[child.index].wish is None:  # else it is to be replaced already
+            self._renew()
+
+    def _look_at_certificates(self, now: float) -> None:
+        """Workers that belong to another user may not even see that there are new files."""
+        service = self._service
+        certificates, process_of = service.certificates, service.settings.process
+        if certificates is None or now < self._next_certificates:
+            return
+        self._next_certificates = now + CERTIFICATES
+        if (process_of.user or process_of.group) and certificates.have_changed():
+            self._renew()
+
+    def _renew(self) -> None:
         try:
             self._service.certificates = certificates_of(self._service.settings)
         except SettingError as error:
@@ -330,12 +368,18 @@ class Supervisor:
         if crowd.is_stopping:
             return
         if not crowd.has_served:
-            # As it was never otherwise, trying again is no help.
-            self._failure = failure
-            crowd.stop(monotonic(), quick=True)
-            return
+            if ended.generation == crowd.generation:
+                # As it was never otherwise, trying again is no help.
+                self._failure = failure
+                self._begin_to_stop(quick=True)
+            return  # else there has been a reload since
         report = f"\n{failure.report.rstrip()}" if failure.report else ""
-        if crowd.is_reloading and ended.generation == crowd.generation:
+        if (
+            crowd.is_reloading
+            and ended.generation == crowd.generation
+            and not crowd.has_renewed_one  # with one that serves, the next may succeed
+        ):
+            self._put_back()
             count = crowd.give_up_reload()
             logger.error(
                 "NOT RELOADED: %s; %d worker%s with the former application go%s on%s",
@@ -376,7 +420,8 @@ class Supervisor:
         elif number == known.TTIN:
             self._set_target(crowd.target + 1)
         elif number == known.TTOU:
-            self._set_target(max(1, crowd.target - 1))
+            # Not from none, as after WINCH, to one.
+            self._set_target(min(crowd.target, max(1, crowd.target - 1)))
         elif number == known.WINCH:
             if has_terminal():
                 return  # the size of a window has changed
@@ -401,7 +446,12 @@ class Supervisor:
             self._service.notifier.stopping()
         # So that nobody waits at a door behind which there is no one.
         self._succession.close(self._service.listeners)
-        self._crowd.stop(now, quick=quick)
+        self._begin_to_stop(quick=quick)
+
+    def _begin_to_stop(self, *, quick: bool) -> None:
+        # Before any worker knows: who asks whether to send requests here is to send no more.
+        self._board.is_stopping = True
+        self._crowd.stop(monotonic(), quick=quick)
 
     def _die(self, number: int) -> None:
         """The second signal: at once, as if there were no handler."""
@@ -413,13 +463,18 @@ class Supervisor:
     def _reload(self) -> None:
         service = self._service
         service.notifier.reloading()
+        former = service.settings, service.certificates
         try:
             if service.reread is not None:
                 settings = service.reread()
                 process.prepare(settings.process)
+                check_files(settings)
                 self._take_settings(settings)
-        except SettingError as error:
-            logger.error("NOT RELOADED: %s; all goes on as before", error)
+        except Exception as error:
+            # Mostly a SettingError; files may be wrong in other ways, and this process goes on.
+            self._take_back(*former)
+            why = error if isinstance(error, SettingError) else f"{type(error).__name__}: {error}"
+            logger.error("NOT RELOADED: %s; all goes on as before", why)
             service.notifier.ready("not reloaded")
             return
         crowd = self._crowd
@@ -436,17 +491,38 @@ class Supervisor:
         """Settings that were read anew: for the workers that are started from now on."""
         worker_count(settings)
         former = self._service.settings
+        certificates = certificates_of(settings)
         if settings.listen.bind != former.listen.bind:
             logger.warning(
                 "bind has changed, which a reload does not heed: the sockets stay as they are"
             )
-        self._service.certificates = certificates_of(settings)
         if settings.logs != former.logs:
+            owner = process.owner(settings.process)
+            hand_over(settings.logs, owner.uid, owner.gid)
             log = ErrorLog(settings.logs)
             self._service.error_log.close()
             self._service.error_log = log
+        self._service.certificates = certificates
         self._service.settings = settings
         self._set_limits()
+
+    def _put_back(self) -> None:
+        """A reload has failed: workers that are started from now on are to be like those that
+        serve."""
+        settings, certificates = self._in_force
+        self._take_back(settings, certificates)
+        self._crowd.target = min(self._crowd.target, worker_count(settings))
+
+    def _take_back(self, settings: Settings, certificates: "Certificates | None") -> None:
+        try:
+            process.prepare(settings.process)
+            if settings is not self._service.settings:
+                self._take_settings(settings)
+        except Exception as error:
+            # A file of theirs is no more, perhaps.
+            logger.error("the former settings are not all to be had any more: %s", error)
+            self._service.settings = settings
+        self._service.certificates = certificates
 
     def _set_limits(self) -> None:
         settings = self._service.settings
@@ -460,9 +536,12 @@ class Supervisor:
 
     def _reopen_logs(self) -> None:
         settings = self._service.settings
-        owner = process.owner(settings.process)
         self._service.error_log.reopen()
-        hand_over(settings.logs, owner.uid, owner.gid)
+        try:
+            owner = process.owner(settings.process)
+            hand_over(settings.logs, owner.uid, owner.gid)
+        except SettingError as error:
+            logger.error("the logs cannot be given to their owner: %s", error)
         self._tell_all(messages.REOPEN)
         logger.info("SIGUSR1: the logs are opened anew")
 
@@ -470,6 +549,13 @@ class Supervisor:
         """Close the sockets; to be called at the end in any case."""
         admin = self._service.admin
         self._succession.close([*self._service.listeners, *([] if admin is None else [admin])])
+
+
+def _once(numbers: list[int], number: int) -> list[int]:
+    """``numbers``, of one of which only the last is kept: several that have come at once mean the
+    same."""
+    last = len(numbers) - numbers[::-1].index(number) - 1 if number in numbers else -1
+    return [each for at, each in enumerate(numbers) if each != number or at == last]
 
 
 def _failure_of(child: Child, status: int) -> CannotStart:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.activation import adopt
-from quaich.server.listening import Node, UnixListener
+from quaich.server.activation import NotListening, adopt
+from quaich.server.unix_sockets import Node, UnixListener
 
 logger = SafeLogger("quaich.error")
 
@@ -103,10 +103,18 @@ def take(environ: MutableMapping[str, str]) -> Inherited | None:
 
 
 def _adopted(fd: int, path: str | None, node: list[int] | None) -> socket.socket:
-    adopted = adopt(fd)
+    adopted = adopt(fd, listens=False)  # not so where each worker has its own (reuse_port)
+    if not _is_bound(adopted):
+        adopted.detach()
+        raise NotListening("it is a socket without an address")
     if path is None or node is None:
         return adopted
     listener = UnixListener(fileno=adopted.detach())
     listener.setblocking(False)
     listener.path, listener.node, listener.pid = path, Node(*node), os.getpid()
     return listener
+
+
+def _is_bound(adopted: socket.socket) -> bool:
+    name = adopted.getsockname()
+    return bool(name[1] if isinstance(name, tuple) else name)

@@ -48,6 +48,10 @@ logger = SafeLogger("quaich.error")
 _RARELY: Final = 1.0  # seconds between two signs of life
 _OFTEN: Final = 0.25  # the same where somebody counts what the worker does
 
+_SPARE_TIME: Final = 5.0
+"""Seconds, besides those for requests, in which a worker without a supervisor has to end: nobody
+kills it if a thread of the application keeps it."""
+
 _ASK_TIMEOUT: Final = 60.0  # seconds that the application has for ready_path
 
 
@@ -55,7 +59,7 @@ _ASK_TIMEOUT: Final = 60.0  # seconds that the application has for ready_path
 class Post:
     """What a worker is given by the supervisor."""
 
-    load: Callable[[], WSGIApplication]
+    load: Callable[[Settings], WSGIApplication]
     settings: Settings
     listeners: list[socket.socket]
     error_log: ErrorLog
@@ -75,6 +79,9 @@ def live(post: Post) -> int:
         server, access_log = _begin(post)
     except CannotStart as failure:
         post.channel.send_failure(failure)
+        # The supervisor is to know that this was all, though a thread of the application may keep
+        # the process for a while.
+        post.channel.close()
         return failure.exit_code
     with Signals(OF_WORKER) as signals:
         worker = _Worker(post, server, access_log, signals)
@@ -122,11 +129,10 @@ def _begin(post: Post) -> tuple[Server, AccessLog | None]:
     try:
         # Before the owner changes: the directory of the log may be closed to that one.
         access_log = open_access_log(settings.logs)
-        listeners = post.listeners
-        if settings.listen.reuse_port:
-            listeners = own_listeners(listeners, settings.listen.backlog)
+        # Whatever the settings say by now: those that were only reserved do not listen.
+        listeners = own_listeners(post.listeners, settings.listen.backlog)
         drop_privileges(settings.process)
-        application = _load(post.load)
+        application = _load(lambda: post.load(settings))
         post.error_log.yield_to_application()
         if settings.workers.ready_path is not None:
             _ask(application, settings, settings.workers.ready_path)
@@ -244,6 +250,7 @@ class _Worker:
             if has_ended:
                 logger.warning("the supervisor is no more; this worker ends too")
                 self._is_alone = self._is_told = True
+                _end_within(self._settings.timeouts.graceful_timeout + _SPARE_TIME)
                 self._poll.unregister(self._channel.fileno())
         self._publish()
 
@@ -275,6 +282,13 @@ class _Worker:
         self._error_log.reopen()
         if self._access_log is not None:
             self._access_log.reopen()
+
+
+def _end_within(seconds: float) -> None:
+    """End the process then, whatever keeps it."""
+    timer = threading.Timer(seconds, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def _is_counted(settings: Settings) -> bool:

@@ -6,6 +6,7 @@
       end                   the connection is closed, at once or
       discard                 once the client has read its response
     Ending.refuse         a request that breaks a rule, instead of a call
+    Ending.expire         a connection whose deadline has passed
 
 Called by the thread that owns the connection.
 """
@@ -18,12 +19,12 @@ from typing import Final
 from quaich.exchange.call import DRAIN_MAX, Call, End, PeerGone
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.errors import ProtocolError
-from quaich.server import refusal
 from quaich.server.clock import Clock
-from quaich.server.connection import CONTINUE, RECEIVE_MAX, Connection, State
+from quaich.server.connections import refusal
+from quaich.server.connections.connection import CONTINUE, RECEIVE_MAX, Connection, State
+from quaich.server.connections.registry import Connections
 from quaich.server.poller import READ, Poller
 from quaich.server.recording import Recorder
-from quaich.server.registry import Connections
 from quaich.settings import Timeouts
 
 logger = SafeLogger("quaich.error")
@@ -121,9 +122,7 @@ class Ending:
 
     def send_continue(self, connection: Connection) -> None:
         """100 (Continue), for content that the loop gathers. Never waits."""
-        connection.stop_holding()
-        connection.outbox = connection.outbox or connection.make_outbox()
-        connection.outbox.put(CONTINUE)
+        _append(connection, CONTINUE)
         self.push(connection)
 
     def push(self, connection: Connection) -> None:
@@ -144,16 +143,11 @@ class Ending:
     def reply(self, connection: Connection, response: bytes, *, persists: bool) -> bool:
         """Send a whole response of the server's own, behind those that are still to be sent;
         whether the next request may be read. Never waits."""
-        connection.stop_holding()
-        # Not send(), which may make its caller wait for the client.
-        connection.outbox = connection.outbox or connection.make_outbox()
-        connection.outbox.put(response)
-        if persists:
-            connection.then = State.HEAD
-        else:
-            connection.then = State.LINGERING if connection.buffer else State.CLOSED
-        connection.state = State.FLUSHING
-        self.flush(connection)
+        if not persists:
+            self._send_last(connection, response, linger=bool(connection.buffer))
+            return False
+        _append(connection, response)
+        self.release(connection)
         return connection.state is State.HEAD
 
     def end(self, connection: Connection, linger: bool) -> None:
@@ -204,13 +198,27 @@ class Ending:
         self._send_last(connection, response, linger)
 
     def _send_last(self, connection: Connection, response: bytes, linger: bool) -> None:
+        _append(connection, response)
         connection.then = State.LINGERING if linger else State.CLOSED
-        connection.stop_holding()
-        # Not send(), which may make its caller wait for the client.
-        connection.outbox = connection.outbox or connection.make_outbox()
-        connection.outbox.put(response)
         connection.state = State.FLUSHING
         self.flush(connection)
+
+    def expire(self, connection: Connection, now: float) -> None:
+        """What becomes of a connection whose deadline has passed by ``now`` (monotonic)."""
+        state = connection.state
+        if (state is State.HEAD and connection.buffer) or state is State.CONTENT:
+            what = "request" if state is State.CONTENT else "head"
+            error = ProtocolError("H010", 408, f"the {what} was not complete in time")
+            self.refuse(connection, error, head_only=False)
+        elif state is State.FLUSHING and connection.outbox is not None:
+            if connection.outbox.total == connection.mark:
+                logger.debug("%s: the client reads nothing", connection)
+                self._connections.reset(connection)
+            else:
+                connection.mark = connection.outbox.total
+                connection.deadline = now + self._timeouts.write_timeout
+        elif state is not State.HEAD or not connection.has_unread():
+            self.leave(connection)
 
     def drain(self, connection: Connection) -> None:
         """Read what the application has not read of the content, up to a limit (H078)."""
@@ -251,3 +259,11 @@ class Ending:
         except OSError:
             pass
         self._connections.close(connection)
+
+
+def _append(connection: Connection, data: bytes) -> None:
+    """Put bytes behind what is still to be sent. Not by send(), which may make its caller wait for
+    the client."""
+    connection.stop_holding()
+    connection.outbox = connection.outbox or connection.make_outbox()
+    connection.outbox.put(data)

@@ -8,8 +8,6 @@ from http import HTTPStatus
 
 from quaich.protocol.errors import ProtocolError
 
-_RETRY_AFTER = "Retry-After: 1\r\n"
-
 
 def refusal(error: ProtocolError, origin_fields: str, *, head_only: bool = False) -> bytes:
     """The response to a request that breaks a rule."""
@@ -19,13 +17,6 @@ def refusal(error: ProtocolError, origin_fields: str, *, head_only: bool = False
 def failure(origin_fields: str, *, head_only: bool = False) -> bytes:
     """The response to a request for which the application failed."""
     return _response(500, "The application failed. Its log says more.\n", origin_fields, head_only)
-
-
-def unavailable(origin_fields: str) -> bytes:
-    """The response where the server cannot serve anybody now."""
-    return _response(
-        503, "The server cannot take this request now.\n", _RETRY_AFTER + origin_fields, False
-    )
 
 
 def _response(status: int, text: str, fields: str, head_only: bool) -> bytes:

@@ -7,10 +7,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.connection import Connection, State
+from quaich.server.connections.connection import Connection, State
+from quaich.server.connections.registry import Connections
 from quaich.server.opening import Preface
 from quaich.server.poller import Poller
-from quaich.server.registry import Connections
 from quaich.types import WSGIEnvironment
 
 if TYPE_CHECKING:  # a server without TLS is not to load OpenSSL
@@ -92,7 +92,8 @@ class Acceptor:
             poller.add_listener(fd)
 
     def accept(self, listener: Listener, owner: Any, deadline: float) -> None:
-        """Accept those that wait; ``deadline`` is when they must have begun a request."""
+        """Accept those that wait; ``deadline`` is when they must have begun a request
+        (monotonic). ``owner`` is the server's loop."""
         before = len(self._connections)
         self._accept(listener, owner, deadline, self._at_once)
         if self._is_shared and len(self._connections) > before and not self._paused_until:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from quaich.server.predictor import SLOW, Predictor, Timed, route_of
+from quaich.server.threads.predictor import SLOW, Predictor, Timed, route_of
 from server.applications import hello
 
 ROUTE = ("GET", "/a")

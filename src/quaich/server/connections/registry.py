@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from quaich.exchange.call import PeerGone
-from quaich.server.connection import Connection, State
+from quaich.server.connections.connection import Connection, State
 from quaich.server.poller import Poller
 from quaich.settings import Timeouts
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from quaich.exchange.call import PeerGone
-from quaich.server.outbox import Outbox
+from quaich.server.connections.outbox import Outbox
 from server.wire import wait_until
 
 Pair = tuple[socket.socket, socket.socket]
@@ -247,3 +247,25 @@ def test_two_threads_at_once(pair: Pair) -> None:
         thread.join(10)
     assert received == data
     wait_until(lambda: not outbox.size, "the outbox to be empty")
+
+
+def test_a_file_does_not_keep_others_waiting(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast its client reads: after a share of it, whoever flushes has time for others."""
+    most, size = 2 * 1024 * 1024, 5 * 1024 * 1024
+    asked: list[int] = []
+
+    def takes_all(out: int, file: int, offset: int, count: int) -> int:
+        asked.append(count)
+        return count
+
+    monkeypatch.setattr(os, "sendfile", takes_all)
+    path = tmp_path / "file"
+    path.touch()
+    os.truncate(path, size)
+    outbox = Outbox(pair[0])
+    with path.open("rb") as file:
+        outbox.put_file(file.fileno(), 0, size)
+    assert [outbox.flush() for _ in range(3)] == [False, False, True]
+    assert asked == [most, most, size - 2 * most]

@@ -15,8 +15,8 @@ from quaich.exchange.forwarded import Rewriter
 from quaich.protocol.body import LAST_CHUNK
 from quaich.protocol.errors import BodyError
 from quaich.protocol.http1 import Repetition
-from quaich.server.content import COPY_MAX, Content, ContentInput
-from quaich.server.outbox import Outbox
+from quaich.server.connections.content import COPY_MAX, Content, ContentInput
+from quaich.server.connections.outbox import Outbox
 from quaich.types import WSGIEnvironment
 
 RECEIVE_MAX: Final = 65536  # bytes for one recv()
@@ -105,7 +105,7 @@ class Connection:
         self.busy = False
         self.pending = False  # something has come that nobody has looked at
         self.ended = False  # the peer's end is behind the bytes that have come
-        self.deadline = 0.0  # when the state ends for want of progress
+        self.deadline = 0.0  # when the state ends for want of progress (monotonic)
         self.buffer = b""  # bytes that have come; those before start are done with
         self.start = 0
         self.outbox: Outbox | None = None
@@ -265,7 +265,7 @@ class Connection:
         limit = self.owner.bodies.response_buffer
         timeout = self.owner.timeouts.write_timeout
         try:
-            leads = self.owner.about_to_wait(self)
+            leads = self.owner.about_to_wait()
             if self.gone:
                 raise PeerGone("the server has ended")  # see interrupt()
             if leads:
@@ -329,7 +329,7 @@ class Connection:
             try:
                 return self.receive(RECEIVE_MAX)
             except BlockingIOError:
-                self.owner.about_to_wait(self)
+                self.owner.about_to_wait()
                 seconds = self.owner.timeouts.body_timeout
                 if not self._wait_for(_READABLE, seconds):
                     error = BodyError("H010", 408, f"no content came for {seconds:g} s")
@@ -352,7 +352,7 @@ class Connection:
         self.send(CONTINUE)
 
     def _wait_for(self, event: int, seconds: float) -> bool:
-        """Wait until the socket is readable or writable; whether it is."""
+        """Wait until the socket is readable or writable, at most so many seconds; whether it is."""
         if hasattr(select, "poll"):
             poll = select.poll()
             poll.register(self.fd, event)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from quaich.server.crew import Crew, Member
+from quaich.server.threads.crew import Crew, Member
 
 TIMEOUT = 10.0
 

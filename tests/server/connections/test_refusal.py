@@ -3,7 +3,7 @@
 import pytest
 
 from quaich.protocol.errors import ProtocolError
-from quaich.server.refusal import failure, refusal, unavailable
+from quaich.server.connections.refusal import failure, refusal
 
 FIELDS = "Server: quaich\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
 ERROR = ProtocolError("H045", 400, "white space stands between a field name and its colon")
@@ -32,7 +32,7 @@ def test_to_head_it_has_the_same_head_and_no_content() -> None:
     assert failure(FIELDS, head_only=True).endswith(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("response", [refusal(ERROR, ""), failure(""), unavailable("")])
+@pytest.mark.parametrize("response", [refusal(ERROR, ""), failure("")])
 def test_the_length_is_that_of_the_content(response: bytes) -> None:
     head, _, content = response.partition(b"\r\n\r\n")
     assert b"Content-Length: %d\r\n" % len(content) in head
@@ -41,12 +41,6 @@ def test_the_length_is_that_of_the_content(response: bytes) -> None:
 
 def test_a_failure_tells_no_more_than_that() -> None:
     assert failure("").startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
-
-
-def test_who_is_turned_away_may_come_again() -> None:
-    response = unavailable("")
-    assert response.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-    assert b"\r\nRetry-After: 1\r\n" in response
 
 
 @pytest.mark.parametrize("status", [400, 408, 413, 414, 417, 431, 500, 501, 503, 505])

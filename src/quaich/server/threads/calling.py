@@ -21,14 +21,14 @@ from typing import Final
 from quaich.exchange.call import Call, End
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.http1 import Request
-from quaich.server.connection import Connection, State
-from quaich.server.content import COPY_MAX
-from quaich.server.crew import PATIENCE, Crew, Member
-from quaich.server.ending import Ending
+from quaich.server.connections.connection import Connection, State
+from quaich.server.connections.content import COPY_MAX
+from quaich.server.connections.ending import Ending
+from quaich.server.connections.registry import Connections
 from quaich.server.poller import Poller
-from quaich.server.predictor import SLOW, Predictor, Timed, route_of
 from quaich.server.recording import Recorder
-from quaich.server.registry import Connections
+from quaich.server.threads.crew import PATIENCE, Crew, Member
+from quaich.server.threads.predictor import SLOW, Predictor, Timed, route_of
 from quaich.types import WSGIApplication, WSGIEnvironment
 
 logger = SafeLogger("quaich.error")
@@ -219,9 +219,9 @@ class Calling:
             and self._crew.watcher is not None
         )
 
-    def about_to_wait(self, connection: Connection) -> bool:
-        """The calling thread, which answers this connection, is about to wait for its peer;
-        whether another thread leads meanwhile."""
+    def about_to_wait(self) -> bool:
+        """The calling thread, which answers a request, is about to wait for its peer; whether
+        another thread leads meanwhile."""
         leader = self._crew.leader
         if leader is None or leader.thread is not threading.current_thread():
             return not self._crew.ended

@@ -38,10 +38,10 @@ from quaich.exchange.call import Call, End, PeerGone
 from quaich.exchange.log import SafeLogger
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import Request
-from quaich.server import refusal
 from quaich.server.clock import Clock
-from quaich.server.connection import Connection
-from quaich.server.crew import Crew
+from quaich.server.connections import refusal
+from quaich.server.connections.connection import Connection
+from quaich.server.threads.crew import Crew
 from quaich.settings import Settings
 from quaich.types import WSGIApplication, WSGIEnvironment
 
@@ -49,9 +49,9 @@ logger = SafeLogger("quaich.error")
 
 _LOOKS: Final = 8  # in the time that a call has
 _INTERVAL_MIN: Final = 0.02  # seconds
-_INTERVAL_MAX: Final = 1.0
+_INTERVAL_MAX: Final = 1.0  # seconds
 
-_OURS: Final = str(Path(__file__).parent.parent)
+_OURS: Final = str(Path(__file__).parents[2])
 
 _set_async_exc: Any = getattr(getattr(ctypes, "pythonapi", None), "PyThreadState_SetAsyncExc", None)
 
@@ -88,7 +88,7 @@ class WatchedCall(Call):
         self._is_running = False  # under the guard: it may be interrupted
         self.expired = False
         self.end = End.GONE
-        # Of the thread that looks, but for the first two:
+        # Of the thread that looks, but for the first two; times are monotonic:
         self.began = self.since = monotonic()
         self.thread = threading.get_ident()
         self.progress: Any = None

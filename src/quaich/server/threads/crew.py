@@ -376,7 +376,7 @@ class Crew:
                 self._rouse(member)
 
     def join(self, timeout: float) -> bool:
-        """Wait for the threads to end; whether all have."""
+        """Wait for the threads to end, at most ``timeout`` seconds; whether all have."""
         deadline = monotonic() + timeout
         for member in self.members:
             if member.thread is not None and member.thread is not threading.current_thread():

@@ -9,7 +9,7 @@ import pytest
 from protocol.wire import cut, singly
 from quaich.protocol.body import Chunked, Decoder, Length
 from quaich.protocol.errors import BodyError
-from quaich.server.content import Content, ContentInput
+from quaich.server.connections.content import Content, ContentInput
 from server.wire import chunks
 
 DATA = bytes(range(256))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from quaich.server.connection import Connection, State
-from quaich.server.outbox import Outbox
+from quaich.server.connections.connection import Connection, State
+from quaich.server.connections.outbox import Outbox
+from quaich.server.connections.registry import Connections
 from quaich.server.poller import open_poller
-from quaich.server.registry import Connections
 from quaich.settings import Timeouts
 
 TIMEOUTS = Timeouts(keep_alive=75.0, header_timeout=30.0)

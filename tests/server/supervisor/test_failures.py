@@ -1,0 +1,327 @@
+"""What goes wrong beside the work: loading, forking, logs, settings, the supervisor's end."""
+
+import os
+import signal
+import ssl
+import sys
+from pathlib import Path
+
+import pytest
+
+from loss.service import Service
+from quaich.server.supervisor.supervisor import _once
+from server.certificates import Authority
+from server.supervisor.sites import ask, edit, held, is_running, running, write_site
+from server.wire import Client, get, wait_until
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(sys.platform != "linux", reason="asks /proc about processes"),
+]
+
+NOBODY = "65534"
+
+NO_PAUSES = "import quaich.server.supervisor.plan as plan; plan.backoff = lambda deaths: 0.0"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The directory of an application, ``site_app:app`` in it."""
+    return write_site(tmp_path)
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+# --- Loading ---
+
+
+def test_a_reload_mends_what_does_not_come_to_an_end(site: Path) -> None:
+    """The first workers wait for something; with the next ones it is otherwise."""
+    edit(site, 'VERSION = "first"', 'threading.Event().wait(); VERSION = "first"')
+    with Service("-w", "1", app="site_app:app", directory=site) as service:
+        service.wait_for("worker .* started")
+        edit(site, "threading.Event().wait(); ", "")
+        service.send(signal.SIGHUP)
+        service.wait_address()
+        assert ask(service, "/version") == "first"
+        service.wait_for("reloaded: all workers are new ones")
+        assert service.stop() == 0
+
+
+def test_the_end_of_workers_of_before_a_reload_is_not_the_end(site: Path) -> None:
+    edit(site, 'VERSION = "first"', 'threading.Event().wait(); VERSION = "first"')
+    with Service("-w", "1", app="site_app:app", directory=site, before=NO_PAUSES) as service:
+        service.wait_for("worker .* started")
+        edit(site, "threading.Event().wait(); ", "")
+        (victim,) = children(service.pid)
+        # So it finds both at once.
+        service.send(signal.SIGSTOP)
+        service.send(signal.SIGHUP)
+        os.kill(victim, signal.SIGKILL)
+        service.send(signal.SIGCONT)
+        service.wait_address()
+        assert ask(service, "/version") == "first"
+
+
+@pytest.mark.parametrize("number", ["first", "next"])
+def test_a_failure_is_heard_though_a_thread_keeps_the_process(site: Path, number: str) -> None:
+    """Python waits for threads that are not daemons."""
+    waiting = "threading.Thread(target=threading.Event().wait).start(); 1 / 0"
+    if number == "first":
+        edit(site, 'VERSION = "first"', waiting)
+        with Service("-w", "1", app="site_app:app", directory=site) as service:
+            assert service.wait() == 3
+            assert "ZeroDivisionError: division by zero\n" in service.text()
+        return
+    with running(site, workers=1) as service:
+        before = children(service.pid)
+        edit(site, 'VERSION = "first"', waiting)
+        service.send(signal.SIGHUP)
+        service.wait_for("NOT RELOADED: .*division by zero")
+        wait_until(lambda: children(service.pid) == before, "the new worker to end")
+
+
+def test_after_a_reload_that_failed_all_is_as_it_was(site: Path) -> None:
+    """Also for a worker that is started later: its settings and its environment."""
+    settings = site / "quaich.toml"
+    good = 'threads = 2\nenv = ["WHICH=good"]\n'
+    settings.write_text(good)
+    edit(site, '"/version": VERSION', '"/version": os.environ["WHICH"]')
+    options = ("-w", "1", "--config", "quaich.toml")
+    with Service(*options, app="site_app:app", directory=site, before=NO_PAUSES) as service:
+        service.wait_address()
+        (victim,) = service.wait_workers(1)
+        settings.write_text(good.replace("2", "1").replace("good", "bad"))
+        edit(site, 'VERSION = "first"', "1 / 0")
+        service.send(signal.SIGHUP)
+        service.wait_for("NOT RELOADED: ")
+        edit(site, "1 / 0", 'VERSION = "first"')
+        os.kill(victim, signal.SIGKILL)
+        service.wait_for("is ready", 2)
+        assert ask(service, "/flags") == "True True"
+        assert ask(service, "/version") == "good"
+
+
+def test_after_settings_that_cannot_be_had_all_is_as_it_was(site: Path) -> None:
+    settings = site / "quaich.toml"
+    settings.write_text('env = ["WHICH=good"]\n')
+    edit(site, '"/version": VERSION', '"/version": os.environ["WHICH"]')
+    with running(site, "--config", "quaich.toml", workers=1, before=NO_PAUSES) as service:
+        (victim,) = service.workers()
+        settings.write_text('env = ["WHICH=bad"]\nstatic = ["/x=nothing"]\n')
+        service.send(signal.SIGHUP)
+        service.wait_for("NOT RELOADED: .*'nothing' is no directory")
+        settings.write_bytes(b"\xff\xfe\0")
+        service.send(signal.SIGHUP)
+        service.wait_for("NOT RELOADED: ", 2)
+        os.kill(victim, signal.SIGKILL)
+        service.wait_for("is ready", 2)
+        assert ask(service, "/version") == "good"
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_directory_of_files_that_is_not_there(site: Path, workers: str) -> None:
+    options = ("-w", workers, "--static", "/x=nothing")
+    with Service(*options, app="site_app:app", directory=site) as service:
+        assert service.wait() == 2
+        assert service.text() == "quaich: --static: 'nothing' is no directory\n"
+
+
+def test_many_reloads_at_once(site: Path) -> None:
+    with running(site, workers=1) as service:
+        edit(site, '"first"', '"second one"')
+        for _ in range(200):
+            service.send(signal.SIGHUP)
+            assert ask(service, "/")
+        service.wait_for("reloaded: all workers are new ones")
+        wait_until(lambda: ask(service, "/version") == "second one", "the last one counts")
+        wait_until(lambda: len(children(service.pid)) == 1, "the others to end")
+        assert service.stop() == 0
+
+
+# --- The system ---
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("os.fork", "the system does not fork: Resource temporarily unavailable"),
+        ("messages.Channel.pair", "the system has no sockets: Resource temporarily unavailable"),
+    ],
+)
+def test_no_process_to_be_had(site: Path, what: str, line: str) -> None:
+    """It is tried again."""
+    before = (
+        f"{NO_PAUSES}; import os; from quaich.server.supervisor import channel as messages; "
+        f"real, failures = {what}, iter([11, 11]); "
+        "throw = lambda number: (_ for _ in ()).throw(OSError(number, os.strerror(number))); "
+        f"{what} = lambda: next(map(throw, failures), None) or real()"
+    )
+    with Service("-w", "1", app="site_app:app", directory=site, before=before) as service:
+        service.wait_address()
+        assert service.text().count(f"no other worker: {line}\n") == 2
+        assert ask(service, "/version") == "first"
+
+
+def test_a_new_program_that_is_no_program(site: Path) -> None:
+    """As in the middle of an installation."""
+    before = "import sys; sys.executable = '/nowhere/python'"
+    with running(site, workers=1, before=before) as service:
+        service.send(signal.SIGUSR2)
+        service.wait_for("SIGUSR2: the new program cannot be started: .*'/nowhere/python'")
+        service.wait_for("the new program has ended with exit code 1; this one goes on")
+        assert "Traceback" not in service.text()
+        assert ask(service, "/version") == "first"
+        assert service.stop() == 0
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_full_disk(site: Path, workers: str) -> None:
+    """Lines are lost, and nothing else."""
+    options = ("-w", workers, "--error-logfile", "/dev/full", "--access-logfile", "/dev/full")
+    with Service(*options, app="site_app:app", directory=site) as service:
+        service.wait_address()
+        assert ask(service, "/version") == "first"
+        service.send(signal.SIGUSR1)
+        assert ask(service, "/version") == "first"
+        assert service.stop() == 0
+
+
+# --- The supervisor's end, and what goes with it ---
+
+
+def test_whoever_asks_knows_of_the_end_before_the_workers_do(site: Path) -> None:
+    with running(site, "--admin-bind", "127.0.0.1:0", workers=1) as service:
+        (port,) = service.find(r"^Admin pages on http://127\.0\.0\.1:(\d+)$")
+        (worker,) = service.workers()
+        os.kill(worker, signal.SIGSTOP)
+        service.send(signal.SIGTERM)
+        service.wait_for("SIGTERM: stopping")
+        with Client(("127.0.0.1", int(port))) as client:
+            response = client.exchange(get("/readyz"))
+        assert response.status == 503
+        assert response.content.startswith(b"draining")
+        os.kill(worker, signal.SIGCONT)
+        assert service.wait() == 0
+
+
+def test_nobody_stays_without_a_supervisor(site: Path) -> None:
+    """Nor a worker that a thread of the application keeps, nor the process of the pages."""
+    edit(
+        site,
+        'VERSION = "first"',
+        'VERSION = "first"; threading.Thread(target=threading.Event().wait).start()',
+    )
+    before = "import quaich.server.supervisor.worker as worker; worker._SPARE_TIME = 0.1"
+    options = ("--admin-bind", "127.0.0.1:0", "--graceful-timeout", "0")
+    with running(site, *options, workers=1, before=before) as service:
+        pids = children(service.pid)
+        assert len(pids) == 2
+        os.kill(service.pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_running, pids)), "all of them to end")
+
+
+def test_of_two_programs_the_one_that_serves_says_whether_it_is_ready(site: Path) -> None:
+    """The new one is silent until it serves, and the old one when it ends."""
+    with running(site, "--admin-bind", "127.0.0.1:0", workers=1) as service:
+        (port,) = service.find(r"^Admin pages on http://127\.0\.0\.1:(\d+)$")
+
+        def is_ready() -> bool:
+            statuses = set()
+            for _ in range(20):
+                with Client(("127.0.0.1", int(port))) as client:
+                    statuses.add(client.exchange(get("/readyz", "Connection: close")).status)
+            return statuses == {200}
+
+        wait_until(is_ready, "it is ready")
+        edit(site, 'VERSION = "first"', 'threading.Event().wait(); VERSION = "first"')
+        service.send(signal.SIGUSR2)
+        service.wait_for(r"worker \d+ started", 2)
+        assert is_ready()
+        (new,) = service.find(r"SIGUSR2: the new program is (\d+)")
+        os.kill(int(new), signal.SIGTERM)
+        service.wait_for("the new program has ended with exit code 0; this one goes on")
+        edit(site, "threading.Event().wait(); ", "")
+        with held(service, site) as (_, let_end):
+            service.send(signal.SIGUSR2)
+            service.wait_for("is ready", 2)
+            service.send(signal.SIGTERM)
+            service.wait_for("SIGTERM: stopping")
+            wait_until(is_ready, "the old one has no say")
+            assert service.is_alive()
+            let_end()
+            assert service.wait() == 0
+        assert is_ready()
+
+
+def test_of_no_workers_there_is_not_one_less(site: Path) -> None:
+    with running(site, workers=1) as service:
+        service.send(signal.SIGTTOU)
+        service.wait_for("1 worker from now on")
+        service.send(signal.SIGWINCH)
+        service.wait_workers(0)
+        service.send(signal.SIGTTOU)
+        service.wait_for("0 workers from now on", 2)
+        assert service.stop() == 0
+
+
+def test_a_signal_that_comes_again_at_once_is_one() -> None:
+    assert _once([1, 21, 1, 21, 1, 15], 1) == [21, 21, 1, 15]
+    assert _once([21, 21], 1) == [21, 21]
+    assert _once([], 1) == []
+
+
+# --- What is said at the start ---
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_addresses_of_both_are_said(site: Path, workers: str) -> None:
+    options = ("-w", workers, "--certfile", "adhoc", "--admin-bind", "127.0.0.1:0")
+    with Service(*options, app="site_app:app", directory=site) as service:
+        service.wait_for("^Admin pages on ")
+        assert service.find(r"^Listening on https://127\.0\.0\.1:\d+\nAdmin pages on (http://.*)$")
+        assert "Listening on http:" not in service.text()
+        (port,) = service.find(r"^Admin pages on http://127\.0\.0\.1:(\d+)$")
+        with Client(("127.0.0.1", int(port))) as client:
+            assert client.exchange(get("/healthz")).status == 200
+
+
+# --- Owners ---
+
+
+def test_what_workers_may_not_read_is_read_for_them(site: Path) -> None:
+    """And neither they nor the process of the pages are root."""
+    if os.geteuid():
+        if "CI" in os.environ:
+            pytest.fail("only root may become another user")
+        pytest.skip("only root may become another user")
+    closed = site / "closed"
+    closed.mkdir(mode=0o700)
+    authority = Authority(site)
+    path = closed / "both.pem"
+
+    def renew() -> bytes:
+        issued = authority.issue("localhost")
+        issued.write(path)
+        return ssl.PEM_cert_to_DER_cert(issued.certificate_in_pem.decode())
+
+    def served(service: Service) -> bytes:
+        text = ssl.get_server_certificate(service.address, timeout=10)
+        return ssl.PEM_cert_to_DER_cert(text)
+
+    first = renew()
+    options = ("--preload", "--certfile", str(path), "--user", NOBODY, "--group", NOBODY)
+    before = "import quaich.server.supervisor.supervisor as it; it.CERTIFICATES = 0.1"
+    more = ("--admin-bind", "127.0.0.1:0")
+    with running(site, *options, *more, workers=1, before=before) as service:
+        pids = children(service.pid)
+        assert len(pids) == 2
+        for pid in pids:
+            status = Path(f"/proc/{pid}/status").read_text()
+            assert f"\nUid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}\n" in status
+        assert served(service) == first
+        second = renew()
+        service.wait_for(r"has ended \(certificate\)")
+        assert served(service) == second
