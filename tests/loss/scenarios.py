@@ -29,7 +29,10 @@ pause that grows (quaich.server.supervisor.plan)."""
 
 _NOBODY = "65534"
 
-_LOOKS_OFTEN = "from quaich.server import certificates; certificates._LOOK = 0.05"
+_LOOKS_OFTEN = (
+    "from quaich.server import certificates; certificates._LOOK = 0.05;"
+    "from quaich.server.supervisor import supervisor; supervisor.CERTIFICATES = 0.05"
+)
 """In the small size: the server looks at the files more often than it would."""
 
 
@@ -211,7 +214,7 @@ def certificate_of_root(full: bool) -> Outcome:
 def _renewed(name: str, full: bool, *options: str) -> Outcome:
     times = 10 if full else 2
     with tempfile.TemporaryDirectory() as directory:
-        Path(directory).chmod(0o755)
+        Path(directory).chmod(0o700 if options else 0o755)
         renewal = Renewal(Path(directory))
         with (
             Service(

@@ -63,9 +63,10 @@ def _usage_failure(error: click.UsageError) -> _Failure:
         note = note_on(error.option_name)
         if note is not None:
             return _Failure(ConfigurationError(f"{error.option_name}: {note}"))
-        # The sentence alone; what newer versions of click suggest is in parentheses behind it.
-        error.possibilities = []
-    text = error.format_message().rstrip(".")
+        # The sentence alone: what click suggests stands in parentheses behind it.
+        text = error.message.rstrip(".")
+    else:
+        text = error.format_message().rstrip(".")
     failure = _Failure(ConfigurationError(text[:1].lower() + text[1:]))
     if error.ctx is not None:
         failure.hint = f" (see {error.ctx.command_path} --help)"

@@ -50,6 +50,11 @@ Stamp = tuple[tuple[int, int, int] | None, ...]
 that is not there."""
 
 
+_HIDDEN: Final = (-1, -1, -1)
+"""The stamp of a file in a directory that this process may not enter: nothing is known of it.
+Whoever may enter it looks (quaich.server.supervisor)."""
+
+
 class Pair(NamedTuple):
     """A certificate with its chain, and its private key; maybe in one file."""
 
@@ -63,6 +68,8 @@ class Pair(NamedTuple):
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
+    except PermissionError:
+        return _HIDDEN
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
@@ -262,12 +269,13 @@ class Certificates:
 
     def _look(self) -> None:
         authorities = self._stamp_authorities()
-        has_new_authorities = authorities != self._authorities_stamp
-        self._authorities_stamp = authorities
+        has_new_authorities = _HIDDEN not in authorities and authorities != self._authorities_stamp
+        if has_new_authorities:
+            self._authorities_stamp = authorities
         pair = self._pair
         if pair is not None:
             stamp = pair.stamp()
-            if has_new_authorities or stamp != self._stamp:
+            if _HIDDEN not in stamp and (has_new_authorities or stamp != self._stamp):
                 self._stamp = stamp
                 context = self._reload(pair, "certfile", "keyfile")
                 self._context = context or self._context
@@ -283,7 +291,9 @@ class Certificates:
         self._told = ""
         for host, pair in found.items():
             stamp = pair.stamp()
-            if has_new_authorities or self._pairs.get(host) != (pair, stamp):
+            if _HIDDEN not in stamp and (
+                has_new_authorities or self._pairs.get(host) != (pair, stamp)
+            ):
                 self._pairs[host] = (pair, stamp)
                 context = self._reload(pair, "sni_dir", "sni_dir")
                 if context is not None:

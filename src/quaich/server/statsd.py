@@ -29,6 +29,8 @@ logger = SafeLogger("quaich.error")
 DATAGRAM_MAX: Final = 1400
 """Bytes of one datagram: what goes over Ethernet and through tunnels in one piece."""
 
+_SOUND: Final = 20  # datagrams without an error, after which the next error is news
+
 _PAUSE: Final = 5.0
 """Seconds until a statsd server that was not there is looked for again: a name may take long to
 be looked up, and meanwhile nothing else is published."""
@@ -45,6 +47,7 @@ class Statsd:
         self._before = [0] * SIZE
         self._socket: socket.socket | None = None
         self._is_failing = False
+        self._sent = 0  # datagrams without an error
         self._again_at = 0.0  # when to look for it, after it was not there
 
     def send(self, values: Sequence[int], slot: Slot) -> None:
@@ -81,9 +84,14 @@ class Statsd:
             self.close()  # of Unix sockets there may be another one by now
             self._complain(error)
             return
-        self._is_failing = False
+        # Where nobody listens, every other datagram seems to be sent: the refusal of the one before
+        # comes with the next.
+        self._sent += 1
+        if self._sent > _SOUND:
+            self._is_failing = False
 
     def _complain(self, error: OSError) -> None:
+        self._sent = 0
         if not self._is_failing:
             self._is_failing = True
             logger.warning(

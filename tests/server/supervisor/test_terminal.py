@@ -37,7 +37,8 @@ def terminal() -> Iterator[tuple[int, str]]:
 
 def started(terminal: tuple[int, str], workers: int, before: str = "pass") -> Service:
     app = "loss.application:application"
-    return Service("-w", str(workers), app=app, before=f"{TAKE_IT.format(terminal[1])}; {HEEDED}; {before}")
+    before = f"{TAKE_IT.format(terminal[1])}; {HEEDED}; {before}"
+    return Service("-w", str(workers), app=app, before=before)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

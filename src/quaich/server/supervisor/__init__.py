@@ -100,7 +100,7 @@ def supervise(
                 return
             service.load = lambda settings: application
         if service.is_preloaded:
-            preloading.warn(listeners)
+            preloading.warn([*listeners, *([] if admin is None else [admin])])
         supervisor.run()
 
 

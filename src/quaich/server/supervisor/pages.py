@@ -72,7 +72,8 @@ class Pages:
     def ended(self, status: int) -> None:
         """It has ended, whether it was told to or not."""
         self._child = None
-        if self._is_told:
+        if self._is_told or status == 0:
+            # Nothing, if the whole group of processes has been told to end.
             self._is_told = False
             return
         logger.error("the process of admin_bind %s; another one takes its place", how(status))
