@@ -1,9 +1,11 @@
 """The plugin of pytest, in test projects that use it."""
 
+import gc
 import importlib
 import subprocess
 import sys
 import tomllib
+import warnings
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -44,6 +46,10 @@ class Project:
 
     def run(self, tests: str, *options: str) -> pytest.RunResult:
         self._pytester.makepyfile(APPLICATIONS + tests)
+        with warnings.catch_warnings():
+            # What another test has left is not to be found in the middle of this run.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
         return self._pytester.runpytest_inprocess(
             *("-p", "no:quaich", "-p", "quaich.testing.plugin", "-p", "no:cacheprovider"), *options
         )
