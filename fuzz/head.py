@@ -76,7 +76,7 @@ def with_known_names(data: bytes, options: HeadOptions) -> object:
 
 
 def check_refusal(data: bytes, refusal: Refusal) -> None:
-    if refusal.status not in (400, 414, 417, 431, 501, 505):
+    if refusal.status not in (400, 414, 417, 421, 431, 501, 505):
         raise AssertionError(f"{refusal.status} is not for a head")
     start, stop = refusal.span or (0, 1)
     if not 0 <= start < stop <= len(data):
