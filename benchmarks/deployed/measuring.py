@@ -27,7 +27,12 @@ from benchmarks.deployed.rows import FILES, Kind, Row
 from benchmarks.servers.answers import ENDS_BY_CLOSING, WrongAnswer, check
 from benchmarks.servers.environment import Environment, find_program
 from benchmarks.servers.load import LoadError, run_wrk
-from benchmarks.servers.measuring import MeasuringFailure, its_output_kept, show_progress
+from benchmarks.servers.measuring import (
+    WARM_UP_SECONDS,
+    MeasuringFailure,
+    its_output_kept,
+    show_progress,
+)
 from benchmarks.servers.process import (
     Address,
     Running,
@@ -38,8 +43,6 @@ from benchmarks.servers.process import (
     started,
 )
 from benchmarks.servers.workloads import Workload
-
-WARM_UP_SECONDS: Final = 1
 
 # For the forecast alone: about how long it takes beside the seconds of load.
 _OTHER_SECONDS: Final[dict[Kind, float]] = {

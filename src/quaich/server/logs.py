@@ -33,7 +33,6 @@ class ErrorLog:
     """
 
     def __init__(self, logs: Logs) -> None:
-        self._logs = logs
         self._path = None if logs.error_logfile == "-" else logs.error_logfile
         self._handler: logging.Handler | None = None
         self._before: list[tuple[logging.Logger, int, bool]] = []

@@ -26,12 +26,12 @@ try:
     import grp
     import pwd
 except ModuleNotFoundError:  # a system without them
-    pwd = grp = None  # type: ignore[assignment]
+    pwd = grp = None  # type: ignore[assignment]  # asked for before use
 
 try:
     import setproctitle
 except ModuleNotFoundError:  # the extra `title` is not installed
-    setproctitle = None  # type: ignore[assignment]
+    setproctitle = None  # type: ignore[assignment]  # asked for before use
 
 # The numbers of users and groups; the last one means "leave it" to the system.
 _ID_MAX: Final = 2**32 - 2

@@ -127,7 +127,7 @@ def _connected(family: int, target: object) -> socket.socket:
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)
-        made.connect(target)  # type: ignore[arg-type]
+        made.connect(target)  # type: ignore[arg-type]  # of either family
     except BaseException:
         made.close()
         raise

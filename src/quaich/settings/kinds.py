@@ -195,6 +195,10 @@ def _parse_text(value: object) -> str:
     raise ValueError("it takes a text that is not empty")
 
 
+def _show_or_off(value: str | None) -> str:
+    return "off" if value is None else value
+
+
 TEXT: Final = Kind("TEXT", "a text", _parse_text, str)
 
 TEXT_OR_EMPTY: Final = Kind(
@@ -209,7 +213,7 @@ TEXT_OR_NONE: Final[Kind[str | None]] = Kind(
     "TEXT",
     "a text",
     lambda value: None if value is None else _parse_text(value),
-    lambda value: "off" if value is None else value,
+    _show_or_off,
 )
 
 
@@ -266,7 +270,7 @@ FILE_OR_NONE: Final[Kind[str | None]] = Kind(
     "FILE",
     "the name of a file, or `-`",
     lambda value: None if value is None else _parse_file(value),
-    lambda value: "off" if value is None else value,
+    _show_or_off,
 )
 
 
@@ -282,7 +286,7 @@ DIRECTORY_OR_NONE: Final[Kind[str | None]] = Kind(
     "DIR",
     "the name of a directory",
     _parse_directory,
-    lambda value: "off" if value is None else value,
+    _show_or_off,
 )
 
 
@@ -362,7 +366,7 @@ ADDRESS_OR_NONE: Final[Kind[str | None]] = Kind(
     "ADDRESS",
     "an address",
     _parse_address,
-    lambda value: "off" if value is None else value,
+    _show_or_off,
 )
 
 
@@ -386,7 +390,7 @@ STATSD_OR_NONE: Final[Kind[str | None]] = Kind(
     "ADDRESS",
     "`HOST`, `HOST:PORT` or `unix:PATH`",
     _parse_statsd,
-    lambda value: "off" if value is None else value,
+    _show_or_off,
 )
 
 
@@ -403,5 +407,5 @@ URL_PATH_OR_NONE: Final[Kind[str | None]] = Kind(
     "PATH",
     "a path that begins with `/`",
     _parse_url_path,
-    lambda value: "off" if value is None else value,
+    _show_or_off,
 )
