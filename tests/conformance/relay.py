@@ -63,28 +63,31 @@ def serving(relay: Relay, port: int) -> Iterator[int]:
 
 def pass_on(relay: Relay, client: socket.socket, port: int) -> None:
     """Both directions of one connection, until both sides have ended."""
-    with client, socket.create_connection(("127.0.0.1", port)) as server:
+    with (
+        client,
+        contextlib.suppress(OSError),  # the server may have ended, too
+        socket.create_connection(("127.0.0.1", port)) as server,
+    ):
         ways = {client: (server, relay.ask), server: (client, relay.answer)}
-        with contextlib.suppress(OSError):
-            while ways:
-                for source in select.select(list(ways), [], [])[0]:
-                    target, change = ways[source]
-                    data = source.recv(1 << 20)
-                    if not data:
-                        del ways[source]
-                        target.shutdown(socket.SHUT_WR)
-                        continue
-                    changed = change(data)
-                    if changed is None:
-                        return
-                    target.sendall(changed)
-                    if not changed and source is client:
-                        client.sendall(relay.greet)
-                    if source is server and relay.then:
-                        if relay.then == "reset":
-                            linger = struct.pack("ii", 1, 0)
-                            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                        return
+        while ways:
+            for source in select.select(list(ways), [], [])[0]:
+                target, change = ways[source]
+                data = source.recv(1 << 20)
+                if not data:
+                    del ways[source]
+                    target.shutdown(socket.SHUT_WR)
+                    continue
+                changed = change(data)
+                if changed is None:
+                    return
+                target.sendall(changed)
+                if not changed and source is client:
+                    client.sendall(relay.greet)
+                if source is server and relay.then:
+                    if relay.then == "reset":
+                        linger = struct.pack("ii", 1, 0)
+                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    return
 
 
 def verdict(rule: str, relay: Relay, port: int, *, has_application: bool = True) -> Verdict:

@@ -248,3 +248,22 @@ def test_closing_gives_back_what_it_has(poller: str) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only how many
     open_poller(poller).close()
     wait_until(lambda: len(os.listdir("/proc/self/fd")) == before, "the descriptors")  # noqa: PTH208
+
+
+def test_one_that_is_closed_takes_wishes_and_does_nothing(poller: str, pair: Pair) -> None:
+    """Of threads that come back from an application after the server's end. What gets the number
+    of one of its descriptors meanwhile, is not written to."""
+    ours, _ = pair
+    made = open_poller(poller)
+    made.add(ours.fileno())
+    made.close()
+    read, write = os.pipe()
+    others = [os.dup(write) for _ in range(10)]
+    made.wake()
+    for wish in (made.want_write, made.mute, made.unmute, made.remove):
+        wish(ours.fileno())
+    os.set_blocking(read, False)
+    with pytest.raises(BlockingIOError):
+        os.read(read, 8)
+    for fd in (read, write, *others):
+        os.close(fd)

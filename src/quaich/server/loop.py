@@ -460,7 +460,7 @@ class Loop:
 
     def abandon(self) -> None:
         """Give back all that the system has given. The threads have ended, but for those that
-        are inside the application."""
+        are inside the application: those find their sockets and the poller closed."""
         self._acceptor.drop()
         for connection in list(self.connections.by_fd.values()):
             self.connections.reset(connection)

@@ -8,16 +8,20 @@ Only :meth:`Poller.wait` is the leader's alone; the rest may be called by any th
 """
 
 import contextlib
+import io
 import os
 import select
 import selectors
 import socket
+import sys
 import threading
 from typing import Final, Protocol
 
 READ: Final = 1  # = EPOLLIN
 WRITE: Final = 4  # = EPOLLOUT
 ENDED: Final = 0x2000  # = EPOLLRDHUP: the peer has closed its side, or all of it
+
+_ONE: Final = (1).to_bytes(8, sys.byteorder)  # what an eventfd takes
 
 _EXCLUSIVE: Final[int] = getattr(select, "EPOLLEXCLUSIVE", 0)  # Linux 4.5
 
@@ -54,7 +58,8 @@ class Poller(Protocol):
     def wake(self) -> None:
         """Let a :meth:`wait` return, the present one or the next."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Wait no more. What threads that end later ask of it, does nothing."""
 
 
 class EpollPoller:
@@ -64,8 +69,11 @@ class EpollPoller:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._wake, select.EPOLLIN)
+        # As a file: once it is closed, a late wake() finds that out, and not a descriptor that has
+        # got its number.
+        self._wake = io.FileIO(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC), "r+")
+        self._wake_fd = self._wake.fileno()
+        self._epoll.register(self._wake_fd, select.EPOLLIN)
 
     def add(self, fd: int) -> None:
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
@@ -76,14 +84,15 @@ class EpollPoller:
         self._epoll.register(fd, select.EPOLLIN | _EXCLUSIVE)
 
     def remove(self, fd: int) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # of an epoll that has been closed
             self._epoll.unregister(fd)
 
     def want_write(self, fd: int) -> None:
         # Modifying re-arms: if it takes bytes by now, that is reported.
-        self._epoll.modify(
-            fd, select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
-        )
+        with contextlib.suppress(ValueError):
+            self._epoll.modify(
+                fd, select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+            )
 
     def mute(self, fd: int) -> None:
         pass  # an edge is reported once
@@ -94,19 +103,19 @@ class EpollPoller:
     def wait(self, seconds: float | None) -> list[Event]:
         events = self._epoll.poll(seconds, 256)
         for index, (fd, _) in enumerate(events):
-            if fd == self._wake:
+            if fd == self._wake_fd:
                 del events[index]
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
+                self._wake.read(8)
                 break
         return events
 
     def wake(self) -> None:
-        os.eventfd_write(self._wake, 1)
+        with contextlib.suppress(ValueError):
+            self._wake.write(_ONE)
 
     def close(self) -> None:
         self._epoll.close()
-        os.close(self._wake)
+        self._wake.close()
 
 
 class SelectorPoller:
@@ -207,7 +216,7 @@ class SelectorPoller:
         return events
 
     def wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # it is full; or closed
             self._writer.send(b"\0")
 
     def close(self) -> None:

@@ -292,3 +292,27 @@ def test_all_threads_end() -> None:
             assert call.begun.wait(TIMEOUT)
             call.may_end.set()
     assert not any(m.thread is not None and m.thread.is_alive() for m in work.crew.members)
+
+
+def test_only_a_call_is_given_up() -> None:
+    """What a thread does besides, it ends: what it uses must not be taken from it."""
+    with working(2) as work:
+        call = Call()
+        work.jobs.put(call)
+        assert call.begun.wait(TIMEOUT)
+        until(lambda: work.overtaken_calls)
+        work.crew.finish()
+        joined = threading.Event()
+
+        def join() -> None:
+            work.crew.join(0)
+            joined.set()
+
+        joining = threading.Thread(target=join)
+        joining.start()
+        assert not joined.wait(0.3)  # for the leader, which looks at its jobs
+        work.jobs.put(None)
+        assert joined.wait(TIMEOUT)
+        joining.join()
+        assert not call.ended.is_set()
+        call.may_end.set()

@@ -43,6 +43,10 @@ PATIENCE: Final = 0.002
 
 _IDLE_TICKS: Final = 25  # without a call, after which nobody need watch
 
+_JOIN: Final = 10.0
+"""Seconds for threads that are inside no call to end: they do at once, on a machine that lets
+them run."""
+
 _PAUSE: Final = 0.1
 """Seconds after a failure of the server or of the system, which may well happen again."""
 
@@ -82,6 +86,11 @@ class Member:
         self.call: Any = None  # the last one that began
         self.current: Any = None  # the connection that it calls for; read once it is deposed
         self.tenure: list[None] = []  # the token, while the leader is inside a call
+
+    @property
+    def is_inside_call(self) -> bool:
+        """Whether it is inside the application, or busy with what follows a call."""
+        return bool(self.tenure or self.since)
 
     def was_preempted(self) -> bool:
         """Whether the system has taken the processor from this thread since the last time it
@@ -376,11 +385,18 @@ class Crew:
                 self._rouse(member)
 
     def join(self, timeout: float) -> bool:
-        """Wait for the threads to end, at most ``timeout`` seconds; whether all have."""
+        """After :meth:`finish`: wait for the threads to end; for one that is inside a call, at
+        most ``timeout`` seconds, because it cannot be made to end. Whether all have ended."""
         deadline = monotonic() + timeout
+        given_up = deadline + _JOIN
         for member in self.members:
-            if member.thread is not None and member.thread is not threading.current_thread():
-                member.thread.join(max(0.0, deadline - monotonic()))
+            thread = member.thread
+            if thread is None or thread is threading.current_thread():
+                continue
+            while thread.is_alive() and monotonic() < given_up:
+                if member.is_inside_call and monotonic() >= deadline:
+                    break
+                thread.join(_PAUSE)
         return not any(m.thread is not None and m.thread.is_alive() for m in self.members)
 
 
