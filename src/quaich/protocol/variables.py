@@ -4,6 +4,7 @@ environ (RFC 3875, section 4.1).
 FastCGI, SCGI and uwsgi carry variables of these names; a server of HTTP makes them itself.
 """
 
+import threading
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
@@ -20,11 +21,11 @@ OWN_VARIABLE: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 # CVE-2016-1000110; H059, D061).
 NEVER: Final = frozenset({"PROXY"})
 
-
-# Never under another name: a proxy replaces or drops what clients send under the real one, and who
-# believes the proxy would believe a client that writes X_Forwarded_For.
+# What proxies say of a client. Never under another name: they replace or drop what clients send
+# under the real one, and who believes the proxy would believe one that writes X_Forwarded_For.
 BY_PROXIES: Final = frozenset(
     {
+        "FORWARDED",
         "X_FORWARDED_FOR",
         "X_FORWARDED_HOST",
         "X_FORWARDED_PORT",
@@ -33,10 +34,26 @@ BY_PROXIES: Final = frozenset(
     }
 )
 
+seen_by_proxies: tuple[str, ...] = ()
+"""Those of which a field has come to this process so far, with HTTP_. No request has another one:
+so where there is no proxy, nobody need look for six variables in each."""
+
+_seeing = threading.Lock()
+
 
 def variable_name(field_name: str) -> str:
     """``"X-Forwarded-For"`` → ``"X_FORWARDED_FOR"``, without the ``HTTP_``."""
-    return field_name.replace("-", "_").upper()
+    name = field_name.replace("-", "_").upper()
+    if name in BY_PROXIES:
+        _see(f"HTTP_{name}")
+    return name
+
+
+def _see(variable: str) -> None:
+    global seen_by_proxies
+    with _seeing:
+        if variable not in seen_by_proxies:
+            seen_by_proxies = (*seen_by_proxies, variable)
 
 
 def target_variables(target: Target, raw: str) -> dict[str, str]:

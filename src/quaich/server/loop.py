@@ -21,8 +21,9 @@ from time import monotonic
 from typing import Any, Final
 
 from quaich.exchange.call import Call
-from quaich.exchange.forwarded import FORWARDED, Forwarding
+from quaich.exchange.forwarded import Forwarding
 from quaich.exchange.log import SafeLogger
+from quaich.protocol import variables
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
@@ -311,14 +312,15 @@ class Loop:
                 head = parse_head(data, start, base, self._options, connection.repetition)
                 if head is None:
                     break
-                _, request, environ = head
-                if not environ.keys().isdisjoint(FORWARDED):
+                end, request, environ = head
+                proxied = variables.seen_by_proxies
+                if proxied and not environ.keys().isdisjoint(proxied):
                     rewrite(environ)
             except ProtocolError as error:
                 connection.request = None
                 self._ending.refuse(connection, error, head_only=data.startswith(b"HEAD ", start))
                 return
-            start = head[0]
+            start = end
             connection.request = request
             connection.target = environ["RAW_URI"]
             if start < len(data):

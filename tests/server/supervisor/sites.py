@@ -82,7 +82,21 @@ def edit(directory: Path, old: str, new: str) -> None:
     path = directory / "site_app.py"
     text = path.read_text()
     assert old in text
-    path.write_text(text.replace(old, new) + "#")
+    changed = path.with_suffix(".new")
+    changed.write_text(text.replace(old, new) + "#")
+    changed.replace(path)  # whoever reads it meanwhile gets one or the other, and not nothing
+
+
+_STUCK = r'os.write(1, b"stuck\n"); threading.Event().wait(); '
+
+
+def get_stuck(directory: Path) -> None:
+    """Let the loading of the application come to no end; it says ``stuck`` then."""
+    edit(directory, "VERSION = ", f"{_STUCK}VERSION = ")
+
+
+def get_unstuck(directory: Path) -> None:
+    edit(directory, _STUCK, "")
 
 
 def is_running(pid: int) -> bool:

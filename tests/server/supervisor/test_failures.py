@@ -11,7 +11,16 @@ import pytest
 from loss.service import Service
 from quaich.server.supervisor.supervisor import _once
 from server.certificates import Authority
-from server.supervisor.sites import ask, edit, held, is_running, running, write_site
+from server.supervisor.sites import (
+    ask,
+    edit,
+    get_stuck,
+    get_unstuck,
+    held,
+    is_running,
+    running,
+    write_site,
+)
 from server.wire import Client, get, wait_until
 
 pytestmark = [
@@ -39,10 +48,10 @@ def children(pid: int) -> list[int]:
 
 def test_a_reload_mends_what_does_not_come_to_an_end(site: Path) -> None:
     """The first workers wait for something; with the next ones it is otherwise."""
-    edit(site, 'VERSION = "first"', 'threading.Event().wait(); VERSION = "first"')
+    get_stuck(site)
     with Service("-w", "1", app="site_app:app", directory=site) as service:
-        service.wait_for("worker .* started")
-        edit(site, "threading.Event().wait(); ", "")
+        service.wait_for("^stuck$")
+        get_unstuck(site)
         service.send(signal.SIGHUP)
         service.wait_address()
         assert ask(service, "/version") == "first"
@@ -51,10 +60,10 @@ def test_a_reload_mends_what_does_not_come_to_an_end(site: Path) -> None:
 
 
 def test_the_end_of_workers_of_before_a_reload_is_not_the_end(site: Path) -> None:
-    edit(site, 'VERSION = "first"', 'threading.Event().wait(); VERSION = "first"')
+    get_stuck(site)
     with Service("-w", "1", app="site_app:app", directory=site, before=NO_PAUSES) as service:
-        service.wait_for("worker .* started")
-        edit(site, "threading.Event().wait(); ", "")
+        service.wait_for("^stuck$")
+        get_unstuck(site)
         (victim,) = children(service.pid)
         # So it finds both at once.
         service.send(signal.SIGSTOP)
@@ -236,14 +245,14 @@ def test_of_two_programs_the_one_that_serves_says_whether_it_is_ready(site: Path
             return statuses == {200}
 
         wait_until(is_ready, "it is ready")
-        edit(site, 'VERSION = "first"', 'threading.Event().wait(); VERSION = "first"')
+        get_stuck(site)
         service.send(signal.SIGUSR2)
-        service.wait_for(r"worker \d+ started", 2)
+        service.wait_for("^stuck$")
         assert is_ready()
         (new,) = service.find(r"SIGUSR2: the new program is (\d+)")
         os.kill(int(new), signal.SIGTERM)
         service.wait_for("the new program has ended with exit code 0; this one goes on")
-        edit(site, "threading.Event().wait(); ", "")
+        get_unstuck(site)
         with held(service, site) as (_, let_end):
             service.send(signal.SIGUSR2)
             service.wait_for("is ready", 2)
@@ -318,9 +327,11 @@ def test_what_workers_may_not_read_is_read_for_them(site: Path) -> None:
     with running(site, *options, *more, workers=1, before=before) as service:
         pids = children(service.pid)
         assert len(pids) == 2
-        for pid in pids:
-            status = Path(f"/proc/{pid}/status").read_text()
-            assert f"\nUid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}\n" in status
+        is_nobody = f"\nUid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}\n"
+        wait_until(
+            lambda: all(is_nobody in Path(f"/proc/{pid}/status").read_text() for pid in pids),
+            "both to be nobody",  # the process of the pages may not have got that far
+        )
         assert served(service) == first
         second = renew()
         service.wait_for(r"has ended \(certificate\)")

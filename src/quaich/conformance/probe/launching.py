@@ -46,10 +46,28 @@ class Running:
     port: int
     process: subprocess.Popen[bytes]
     _said: bytearray = field(default_factory=bytearray)
+    _listener: threading.Thread | None = None
 
     def said(self) -> str:
         """The end of what it has printed."""
         return bytes(self._said[-2000:]).decode("utf-8", "replace")
+
+    def last_words(self) -> str:
+        """The same, once the process has ended: what it said last may still be in the pipe."""
+        self.wait_for_the_end_of_the_pipe()
+        return self.said()
+
+    def listen(self) -> None:
+        """Begin to take what it prints."""
+        self._listener = threading.Thread(
+            target=self._listen, args=(self.process.stdout,), daemon=True
+        )
+        self._listener.start()
+
+    def wait_for_the_end_of_the_pipe(self) -> None:
+        """Shortly: a process that it has left behind may have the pipe for ever."""
+        if self._listener is not None:
+            self._listener.join(1.0)
 
     def _listen(self, stream: IO[bytes]) -> None:
         """Take what it prints until nobody can print any more, and keep the end: a pipe that
@@ -98,14 +116,13 @@ def launched(
         except (OSError, ValueError) as error:  # ValueError: NUL in the command
             raise CannotStart(f"{words[0]}: {getattr(error, 'strerror', error)}") from error
         running = Running(host, port, process)
-        listener = threading.Thread(target=running._listen, args=(process.stdout,), daemon=True)
         try:
-            listener.start()
+            running.listen()
             _wait(running, is_ours)
             yield running
         finally:
             _end(process, directory)
-            listener.join(1.0)
+            running.wait_for_the_end_of_the_pipe()
 
 
 def _put_application(directory: Path) -> Path:
@@ -169,7 +186,7 @@ def _wait(running: Running, is_ours: bool) -> None:
     while time.monotonic() < deadline:
         if running.process.poll() is not None:
             hint = "" if running.process.returncode else " (it has to stay in the foreground)"
-            said = running.said()
+            said = running.last_words()
             raise CannotStart(
                 f"the server ended with {running.process.returncode}{hint};"
                 + (f" it said:\n{said}" if said.strip() else " it said nothing")
