@@ -31,7 +31,7 @@ _NOBODY = "65534"
 
 _LOOKS_OFTEN = (
     "from quaich.server import certificates; certificates._LOOK = 0.05;"
-    "from quaich.server.supervisor import supervisor; supervisor.CERTIFICATES = 0.05"
+    "from quaich.server.supervisor import renewal; renewal.CERTIFICATES = 0.05"
 )
 """In the small size: the server looks at the files more often than it would."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from quaich import Server
+from quaich.server import retiring
 from server.applications import PLAIN, Environ, Held, answering, echo, hello
 from server.conftest import Connect, Errors, Serve, on_one_poller
 from server.wire import Client, Ending, Gate, Truncated, get, post, wait_until
@@ -310,6 +311,22 @@ def test_the_rest_of_what_was_pipelined_is_not_lost_in_silence(
         contents.append(last.content)
     assert contents == [b"/wait", b"/2", b"/3"][: len(contents)]
     assert contents == [b"/wait"] or (last is not None and not last.persists)
+
+
+def test_what_has_only_begun_does_not_hold_up_the_end(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head that drips, while whoever stops would wait for a minute."""
+    monkeypatch.setattr(retiring, "_UNFINISHED", 0.2)
+    server = serve(hello, graceful_timeout=60, header_timeout=60)
+    client = connect(server)
+    client.send(b"GET / HT")
+    wait_until(lambda: server.requests_under_way == 1, "the head to begin")
+    begun = monotonic()
+    server.stop()
+    assert client.response().status == 408
+    assert server.wait_until_stopped(10)
+    assert monotonic() - begun < 10
 
 
 # --- Cutting off ------------------------------------------------------------------------------

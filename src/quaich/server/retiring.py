@@ -1,7 +1,8 @@
 """How a server stops: it accepts no more, and each connection ends after its present request.
 
     Retiring.begin      from now on, each response says that it is the last
-    Retiring.go_on      those that wait are accepted, idle connections are closed
+    Retiring.go_on      those that wait are accepted, idle connections are closed, and those that
+                        only begin something have a few seconds for it
 
 The leader's work, but for the first.
 """
@@ -10,13 +11,19 @@ from collections import deque
 from typing import Any, Final
 
 from quaich.server.connections.accepting import Acceptor
-from quaich.server.connections.connection import Connection
+from quaich.server.connections.connection import Connection, State
 from quaich.server.connections.ending import Ending
 from quaich.server.connections.registry import Connections
 from quaich.server.poller import READ
 from quaich.settings import Timeouts
 
 _LOOK: Final = 0.05  # seconds between two looks at idle connections
+
+_UNFINISHED: Final = 5.0
+"""Seconds for what has begun, a handshake or a head, to become a request. A client that means it
+needs a few round trips; one that drips would hold up the end until ``graceful_timeout``."""
+
+_BEGINNING: Final = frozenset({State.PREFACE, State.HANDSHAKE, State.HEAD})
 
 
 class Retiring:
@@ -54,8 +61,12 @@ class Retiring:
         if now >= self._next_look:
             self._next_look = now + _LOOK
             for connection in list(self._connections.by_fd.values()):
-                if connection.is_idle() and not connection.busy:
+                if connection.busy:
+                    continue
+                if connection.is_idle():
                     self._close_idle(connection, now)
+                elif connection.state in _BEGINNING:
+                    connection.deadline = min(connection.deadline, now + _UNFINISHED)
 
     def _close_idle(self, connection: Connection, now: float) -> None:
         """Close a connection that has been idle for long enough, in two looks: a request that has

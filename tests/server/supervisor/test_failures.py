@@ -92,6 +92,26 @@ def test_a_failure_is_heard_though_a_thread_keeps_the_process(site: Path, number
         wait_until(lambda: children(service.pid) == before, "the new worker to end")
 
 
+def test_a_reload_that_fails_costs_no_worker(site: Path) -> None:
+    """Though the new settings want fewer."""
+    settings = site / "quaich.toml"
+    settings.write_text("workers = 3\n")
+    with Service("--config", "quaich.toml", app="site_app:app", directory=site) as service:
+        service.wait_address()
+        service.wait_workers(3)
+        before = set(children(service.pid))
+        settings.write_text("workers = 1\n")
+        edit(site, 'VERSION = "first"', "1 / 0")
+        service.send(signal.SIGHUP)
+        service.wait_for("NOT RELOADED: .*; 3 workers with the former application go on")
+        wait_until(lambda: set(children(service.pid)) == before, "the new worker to end")
+        assert not service.find("retires")
+        edit(site, "1 / 0", 'VERSION = "second"')
+        service.send(signal.SIGHUP)
+        service.wait_for("reloaded: all workers are new ones")
+        assert ask(service, "/version") == "second"
+
+
 def test_after_a_reload_that_failed_all_is_as_it_was(site: Path) -> None:
     """Also for a worker that is started later: its settings and its environment."""
     settings = site / "quaich.toml"
@@ -322,7 +342,7 @@ def test_what_workers_may_not_read_is_read_for_them(site: Path) -> None:
 
     first = renew()
     options = ("--preload", "--certfile", str(path), "--user", NOBODY, "--group", NOBODY)
-    before = "import quaich.server.supervisor.supervisor as it; it.CERTIFICATES = 0.1"
+    before = "import quaich.server.supervisor.renewal as it; it.CERTIFICATES = 0.1"
     more = ("--admin-bind", "127.0.0.1:0")
     with running(site, *options, *more, workers=1, before=before) as service:
         pids = children(service.pid)

@@ -7,6 +7,7 @@ import pytest
 
 from quaich.server.supervisor.plan import (
     ABORT_TIME,
+    BACKOFF_ALONE,
     BACKOFF_MAX,
     CROWDED,
     QUICK_DEATH,
@@ -116,31 +117,31 @@ def test_one_that_has_ended_by_itself_has_not_crashed(world: World) -> None:
 
 
 def test_more_are_wanted(world: World) -> None:
-    world.crowd.target = 3
+    world.crowd.set_target(3)
     assert world.step() == [Start(None, "")]
 
 
 def test_fewer_are_wanted_and_the_oldest_goes(world: World) -> None:
     world.crowd.workers[1].born -= 500
-    world.crowd.target = 1
+    world.crowd.set_target(1)
     assert world.step() == [Retire(1)]
     assert world.step() == []
     assert world.died(1).restart is None
 
 
 def test_one_that_is_not_ready_goes_first(world: World) -> None:
-    world.crowd.target = 3
+    world.crowd.set_target(3)
     world.step()
-    world.crowd.target = 2
+    world.crowd.set_target(2)
     assert world.step() == [Retire(2), Signal(2, signal.SIGTERM)]
     assert world.states()[2] is State.ABORTING
 
 
 def test_one_that_was_ready_before_the_signal_came_may_finish(world: World) -> None:
     """It may have got requests."""
-    world.crowd.target = 3
+    world.crowd.set_target(3)
     world.step()
-    world.crowd.target = 2
+    world.crowd.set_target(2)
     world.step()
     world.ready(2)
     assert world.states()[2] is State.RETIRING
@@ -148,9 +149,9 @@ def test_one_that_was_ready_before_the_signal_came_may_finish(world: World) -> N
 
 
 def test_no_workers_and_then_some_again(world: World) -> None:
-    world.crowd.target = 0
+    world.crowd.set_target(0)
     assert world.step() == [Retire(0), Retire(1)]
-    world.crowd.target = 2
+    world.crowd.set_target(2)
     assert world.step() == [Start(None, "")] * 2
 
 
@@ -175,8 +176,30 @@ def test_quick_deaths_are_followed_by_pauses(world: World) -> None:
     assert begun == [1, 2, 4, 8]
 
 
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_where_none_serves_the_pauses_stay_short(world: World, dies: str) -> None:
+    """What let them die may be over; and nobody is there meanwhile."""
+    world.died(0)
+    world.step()
+    if dies == "before":
+        world.died(1)
+    for index in range(2, 9):
+        world.died(index)
+        while index + 1 not in world.crowd.workers:
+            world.step(0.5)
+    world.died(9)
+    assert world.step() == []
+    before = world.now
+    if dies == "after":
+        world.step(2)
+        world.died(1)  # which had served for long
+    while not world.step(0.5):
+        pass
+    assert world.now - before <= BACKOFF_ALONE
+
+
 def test_deaths_in_the_same_moment_count_once(world: World) -> None:
-    world.crowd.target = 4
+    world.crowd.set_target(4)
     world.step()
     world.ready(2, 3)
     world.died(2)
@@ -221,7 +244,7 @@ def test_no_process_to_be_had(world: World) -> None:
 
 
 def test_a_reload_replaces_one_after_the_other(world: World) -> None:
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     assert world.step() == [Start(0, "reload")]
     assert world.step(1) == []
     world.ready(2)
@@ -242,14 +265,14 @@ def test_a_reload_replaces_one_after_the_other(world: World) -> None:
 
 
 def test_nobody_goes_before_another_one_is_ready(world: World) -> None:
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     for _ in range(100):
         world.step(1)
     assert [world.states()[index] for index in (0, 1)] == [State.READY, State.READY]
 
 
 def test_one_that_takes_long_to_end_does_not_hold_up_the_others(world: World) -> None:
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
     world.ready(2)
     world.step()
@@ -261,15 +284,15 @@ def test_of_many_a_few_are_replaced_at_once() -> None:
     world = World(8)
     world.step()
     world.ready(*range(8))
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     assert world.step(100) == [Start(0, "reload"), Start(1, "reload")]
 
 
 def test_a_reload_while_another_is_under_way(world: World) -> None:
     """The one that was started for the first is replaced too."""
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.ready(2)
     for _ in range(20):
         for action in world.step(1):
@@ -283,7 +306,7 @@ def test_a_reload_while_another_is_under_way(world: World) -> None:
 
 
 def test_a_reload_that_fails_leaves_the_old_ones(world: World) -> None:
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
     world.died(2)
     assert world.crowd.give_up_reload() == 2
@@ -292,11 +315,50 @@ def test_a_reload_that_fails_leaves_the_old_ones(world: World) -> None:
     assert sorted(world.states()) == [0, 1]
 
 
+def test_a_reload_spares_nobody_until_it_bears_fruit(world: World) -> None:
+    """With fewer workers than before, of which the first may never come to serve."""
+    world.crowd.reload(1)
+    assert world.step() == [Start(0, "reload")]
+    world.died(2)
+    assert world.crowd.give_up_reload() == 2
+    assert world.step(100) == []
+    assert world.crowd.target == 2
+
+    world.crowd.reload(1)
+    assert world.step(100) == [Start(0, "reload")]
+    world.ready(3)
+    assert world.step() == [Retire(0), Retire(1)]
+    assert world.crowd.target == 1
+
+
+def test_a_reload_to_more_workers_has_them_once_one_serves(world: World) -> None:
+    world.crowd.reload(3)
+    assert world.step() == [Start(0, "reload")]
+    world.ready(2)
+    assert Start(None, "") in world.step()
+    assert world.crowd.target == 3
+
+
+def test_what_the_operator_says_during_a_reload_counts(world: World) -> None:
+    world.crowd.reload(1)
+    world.step()
+    world.crowd.set_target(3)
+    world.ready(2)
+    world.step()
+    assert world.crowd.target == 3
+
+
+def test_a_reload_where_nobody_serves_is_not_waited_for() -> None:
+    world = World(0)
+    world.crowd.reload(2)
+    assert world.step() == [Start(None, "")] * 2
+
+
 def test_a_reload_ends_those_that_are_not_ready(world: World) -> None:
     """What they load is out of date, and may never come to an end."""
     world.died(0)
     world.step(100)
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     assert world.step() == [
         Retire(2),
         Signal(2, signal.SIGTERM),
@@ -309,7 +371,7 @@ def test_a_reload_ends_those_that_are_not_ready(world: World) -> None:
 
 
 def test_a_reload_that_fails_leaves_those_that_are_not_ready(world: World) -> None:
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
     world.died(2)
     world.died(0)
@@ -323,7 +385,7 @@ def test_a_reload_that_fails_leaves_those_that_are_not_ready(world: World) -> No
 def test_a_reload_of_which_one_has_succeeded_is_known(world: World) -> None:
     """Then it is not the application that keeps the next from starting."""
     assert world.crowd.has_renewed_one
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
     assert not world.crowd.has_renewed_one
     world.ready(2)
@@ -332,7 +394,7 @@ def test_a_reload_of_which_one_has_succeeded_is_known(world: World) -> None:
 
 def test_one_that_cannot_start_and_does_not_end_is_killed(world: World) -> None:
     """Python waits for threads that are no daemons."""
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
     world.crowd.cannot_start(2, world.now)
     assert world.step(ABORT_TIME - 0.1) == []
@@ -343,7 +405,7 @@ def test_one_that_cannot_start_and_does_not_end_is_killed(world: World) -> None:
 
 def test_the_slot_of_one_that_died_is_another_ones(world: World) -> None:
     """Whoever was to replace it does not replace the next one in it."""
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
     assert world.crowd.workers[2].replaces == 0
     world.died(0)
@@ -364,7 +426,7 @@ def test_those_that_are_not_ready_are_to_be_replaced_too(world: World) -> None:
 
 def test_the_old_one_dies_before_its_successor_is_ready(world: World) -> None:
     """Then that has the place, and no other one is started."""
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.step()
     world.died(0)
     assert world.step() == [Start(1, "reload")]
@@ -399,7 +461,7 @@ def test_the_first_reason_counts(world: World) -> None:
 
 
 def test_who_is_to_be_replaced_comes_before_a_reload(world: World) -> None:
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.crowd.wish(1, "stuck")
     assert world.step() == [Start(1, "stuck")]
 
@@ -486,7 +548,7 @@ def test_one_that_loads_the_application_has_no_time_limit() -> None:
 
 
 def test_the_end_is_for_all(world: World) -> None:
-    world.crowd.target = 3
+    world.crowd.set_target(3)
     world.step()
     world.crowd.stop(world.now, quick=False)
     assert world.step() == [Retire(0), Retire(1), Retire(2), Signal(2, signal.SIGTERM)]
@@ -503,7 +565,7 @@ def test_one_that_does_not_end_in_time_is_killed(world: World, quick: bool, seco
 
 
 def test_a_quick_end_hurries_those_that_retire_already(world: World) -> None:
-    world.crowd.target = 1
+    world.crowd.set_target(1)
     world.step()
     world.crowd.stop(world.now, quick=True)
     world.step()
@@ -511,7 +573,7 @@ def test_a_quick_end_hurries_those_that_retire_already(world: World) -> None:
 
 
 def test_at_the_end_nobody_is_started(world: World) -> None:
-    world.crowd.reload()
+    world.crowd.reload(world.crowd.target)
     world.crowd.stop(world.now, quick=False)
     world.step()
     assert world.died(0).restart is None

@@ -295,7 +295,7 @@ def test_connections_are_shared_out(shared: Service) -> None:
 
 
 def test_a_worker_that_hangs_says_where_and_is_replaced(site: Path) -> None:
-    before = "import quaich.server.supervisor.supervisor as it; it.SILENCE = 1.0"
+    before = "import quaich.server.supervisor.reloading as it; it.SILENCE = 1.0"
     with running(site, workers=1, before=before) as service:
         (victim,) = service.workers()
         with Client(service.address) as client:

@@ -25,6 +25,9 @@ QUICK_DEATH: Final = 2.0
 
 BACKOFF_MAX: Final = 30.0  # seconds between two attempts to start a worker, at most
 
+BACKOFF_ALONE: Final = 5.0
+"""The same where no worker serves: what made the others die may be over at any moment."""
+
 ABORT_TIME: Final = 2.0
 """Seconds for which a worker that shows no sign of life may write down where it is."""
 
@@ -125,8 +128,10 @@ class Crowd:
     is_quick: bool = False  # whoever stops, does not wait for long
     has_served: bool = False  # some worker has been ready
     quick_deaths: int = 0  # in a row
-    start_at: float = 0.0  # not before
     is_reloading: bool = False
+    _start_at: float = 0.0  # not before, unless none serves
+    _counted_at: float = 0.0  # the last of the quick deaths
+    _wanted: int | None = None  # the target, once the reload has a worker that serves
     _looked: float | None = None
 
     # --- What has happened --------------------------------------------------------------------
@@ -165,15 +170,30 @@ class Crowd:
             if worker.state in (State.STARTING, State.READY) and worker.wish is None:
                 worker.wish = reason
 
-    def reload(self) -> None:
-        """Workers that were started before now are to be replaced. Those that do not serve yet
-        are ended: what they load is out of date, and may be what the reload is to mend."""
+    def set_target(self, target: int) -> None:
+        """So many workers from now on."""
+        self.target, self._wanted = target, None
+
+    def reload(self, target: int) -> None:
+        """Workers that were started before now are to be replaced, and so many are wanted. Those
+        that do not serve yet are ended: what they load is out of date, and may be what the reload
+        is to mend."""
         self.generation += 1
         self.is_reloading = True
+        # While it may still turn out that there is nothing to replace them by, none is spared.
+        self._wanted = target
+        self._take_wanted()
+
+    def _take_wanted(self) -> None:
+        if self._wanted is not None and (
+            self.has_renewed_one or not self.target or not self._some_serve
+        ):
+            self.set_target(self._wanted)
 
     def give_up_reload(self) -> int:
         """The new application cannot be had: those that are there stay. How many."""
         self.is_reloading = False
+        self._wanted = None
         stay = 0
         for worker in self.workers.values():
             if worker.state in (State.STARTING, State.READY):
@@ -188,6 +208,16 @@ class Crowd:
             worker.state is State.READY and worker.generation == self.generation
             for worker in self.workers.values()
         )
+
+    @property
+    def _some_serve(self) -> bool:
+        return any(worker.state is State.READY for worker in self.workers.values())
+
+    def may_start_at(self) -> float:
+        """When the next worker may be started."""
+        if self._some_serve:
+            return self._start_at
+        return min(self._start_at, self._counted_at + BACKOFF_ALONE)
 
     def cannot_start(self, index: int, now: float) -> None:
         """A worker says no more; if it was starting, it cannot, and is to end soon."""
@@ -219,15 +249,15 @@ class Crowd:
             self.quick_deaths = 0
             return
         # Several that die in the same moment have died once.
-        if now >= self.start_at:
-            self.start_at = now + backoff(self.quick_deaths)
+        if now >= self.may_start_at():
+            self._start_at, self._counted_at = now + backoff(self.quick_deaths), now
             self.quick_deaths += 1
 
     def stop(self, now: float, *, quick: bool) -> None:
         """All workers are to end."""
         self.is_stopping = True
         self.is_quick = self.is_quick or quick
-        self.target = 0
+        self.set_target(0)
         for worker in self.workers.values():
             if worker.state is State.RETIRING:
                 worker.kill_at = min(worker.kill_at, now + self.patience)
@@ -275,6 +305,7 @@ class Crowd:
         if self.is_stopping:
             yield from self._end_all(now)
             return
+        self._take_wanted()
         yield from self._hand_over(now)
         for worker in list(self.workers.values()):
             if worker.state is State.STARTING and worker.generation != self.generation:
@@ -335,7 +366,8 @@ class Crowd:
             if worker.state in (State.STARTING, State.READY)
         ]
         return (
-            len(there) >= self.target
+            self._wanted is None
+            and len(there) >= self.target
             and all(each.state is State.READY for each in there)
             and all(
                 each.generation == self.generation or each.is_closed
@@ -356,7 +388,7 @@ class Crowd:
             if worker.state in (State.STARTING, State.READY) and not self._has_old_place(worker)
         ]
         for _ in range(self.target - len(seats)):
-            if now < self.start_at:
+            if now < self.may_start_at():
                 return
             yield Start(None, "")
         # Those that serve go last, and of those the oldest first.
@@ -369,7 +401,7 @@ class Crowd:
 
     def _replace(self, now: float) -> Iterator[Action]:
         """Start the successors of those that are to be replaced, a few at a time."""
-        if now < self.start_at:
+        if now < self.may_start_at():
             return
         taken = {worker.replaces for worker in self.workers.values()}
         tired = [

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Final
 
 from quaich.exchange.log import SafeLogger
 from quaich.server import process
-from quaich.server.board import Board, Reason
-from quaich.server.logs import ErrorLog, hand_over
-from quaich.server.running import QUICK, certificates_of, check_files, has_terminal
+from quaich.server.board import Board
+from quaich.server.logs import hand_over
+from quaich.server.running import has_terminal
 from quaich.server.starting import CannotStart
 from quaich.server.supervisor import channel as messages
 from quaich.server.supervisor import signals as known
@@ -33,28 +33,20 @@ from quaich.server.supervisor import worker
 from quaich.server.supervisor.channel import Channel
 from quaich.server.supervisor.children import Child, Children, how
 from quaich.server.supervisor.pages import Pages
-from quaich.server.supervisor.plan import Crowd, Figures, Limits, Retire, Start, State, Worker
+from quaich.server.supervisor.plan import Crowd, Figures, Retire, Start, State, Worker
+from quaich.server.supervisor.reloading import Reloading
+from quaich.server.supervisor.renewal import Renewal
 from quaich.server.supervisor.service import WORKERS_MAX, Service, worker_count
 from quaich.server.supervisor.signals import Signals, name_of
 from quaich.server.supervisor.succession import Succession
-from quaich.settings import SettingError, Settings
+from quaich.settings import SettingError
 
 if TYPE_CHECKING:
-    from quaich.server.certificates import Certificates
+    pass
 
 logger = SafeLogger("quaich.error")
 
-SILENCE: Final = 60.0
-"""Seconds without a sign of life after which a worker hangs, where no `timeout` is set. A thread
-that is inside the application does not keep it from that, unless it holds the GIL."""
-
-GRACE: Final = 10.0  # seconds more than `timeout`, where that is set
-
-CERTIFICATES: Final = 2.0  # seconds between two looks at their files
-
 _TWICE: Final = 0.5  # seconds in which a signal that comes again is the same one
-
-_MARGIN: Final = 1.0  # seconds that a worker has more than it knows, until it is killed
 
 _TICK: Final = 1.0  # seconds between two looks, if nothing happens
 _TICK_BUSY: Final = 0.1  # the same while workers come and go
@@ -69,19 +61,17 @@ class Supervisor:
         self._service = service
         self._board = Board(2 * WORKERS_MAX)
         self._crowd = Crowd(worker_count(service.settings))
-        self._set_limits()
+        self._reloading = Reloading(service, self._crowd)
+        self._renewal = Renewal(service, self._crowd)
         self._signals = Signals(known.OF_SUPERVISOR)
         self._children = Children(self._signals)
         self._workers: dict[int, Child] = {}  # by the index of the slot
         self._pages = Pages(service, self._children, self._board)
         self._succession = Succession(service, self._children)
         self._failure: CannotStart | None = None  # of the first workers
-        # What the workers that serve were made with, for when a reload fails.
-        self._in_force = (service.settings, service.certificates)
         self._had_terminal = has_terminal()
         self._stopped_by = (0, 0.0)  # the signal, and when it came
         self._next_watchdog = 0.0
-        self._next_certificates = 0.0
         self._is_announced = False
 
     # --- The loop -------------------------------------------------------------------------------
@@ -140,7 +130,6 @@ class Supervisor:
         return self._crowd.target > 0 or not self._succession.has_successor
 
     def _decide(self) -> None:
-        was_reloading = self._crowd.is_reloading
         for action in self._crowd.decide(monotonic()):
             if isinstance(action, Start):
                 self._start(action)
@@ -148,9 +137,7 @@ class Supervisor:
                 self._retire(action.slot)
             else:
                 self._kill(action.slot, action.number)
-        if was_reloading and not self._crowd.is_reloading:
-            self._in_force = (self._service.settings, self._service.certificates)
-            logger.info("reloaded: all workers are new ones")
+        if self._reloading.has_ended():
             self._service.notifier.ready(self._status())
 
     def _look(self) -> None:
@@ -174,7 +161,7 @@ class Supervisor:
         if notifier.watchdog_interval is not None and now >= self._next_watchdog:
             self._next_watchdog = now + notifier.watchdog_interval
             notifier.watchdog()
-        self._look_at_certificates(now)
+        self._renewal.look(now)
         self._succession.maybe_inherit()
 
     # --- Workers --------------------------------------------------------------------------------
@@ -265,10 +252,6 @@ class Supervisor:
             logger.error("worker %d does not end in time and is killed", child.pid)
         child.send_signal(number)
 
-    def replace_workers(self, reason: Reason) -> None:
-        """Replace all workers, one after the other; for whoever knows that they should be."""
-        self._crowd.wish_all(reason)
-
     # --- What workers say -----------------------------------------------------------------------
 
     def _hear(self, child: Child) -> None:
@@ -291,30 +274,7 @@ class Supervisor:
         elif message == messages.SIGNALLED:
             crowd.wish(child.index, "signal")
         elif message == messages.CERTIFICATE:
-            self._renew_certificates(child)
-
-    def _renew_certificates(self, child: Child) -> None:
-        """A worker has seen a new certificate that it has no right to read; this process has."""
-        if self._crowd.workers[child.index].wish is None:  # else it is to be replaced already
-            self._renew()
-
-    def _look_at_certificates(self, now: float) -> None:
-        """Workers that belong to another user may not even see that there are new files."""
-        service = self._service
-        certificates, process_of = service.certificates, service.settings.process
-        if certificates is None or now < self._next_certificates:
-            return
-        self._next_certificates = now + CERTIFICATES
-        if (process_of.user or process_of.group) and certificates.have_changed():
-            self._renew()
-
-    def _renew(self) -> None:
-        try:
-            self._service.certificates = certificates_of(self._service.settings)
-        except SettingError as error:
-            logger.error("%s; the former certificates stay", error)
-            return
-        self.replace_workers("certificate")
+            self._renewal.asked_by(child.index)
 
     def _announce(self) -> None:
         if self._is_announced:
@@ -379,23 +339,13 @@ class Supervisor:
             and ended.generation == crowd.generation
             and not crowd.has_renewed_one  # with one that serves, the next may succeed
         ):
-            self._put_back()
-            count = crowd.give_up_reload()
-            logger.error(
-                "NOT RELOADED: %s; %d worker%s with the former application go%s on%s",
-                failure,
-                count,
-                "" if count == 1 else "s",
-                "es" if count == 1 else "",
-                report,
-            )
-            self._service.notifier.ready("not reloaded")
+            self._reloading.give_up(failure)
             return
         logger.error(
             "worker %d could not start: %s; next attempt in %.0f s%s",
             ended.pid,
             failure,
-            max(0.0, crowd.start_at - monotonic()),
+            max(0.0, crowd.may_start_at() - monotonic()),
             report,
         )
 
@@ -412,7 +362,7 @@ class Supervisor:
             if self._had_terminal and not has_terminal() and not was_ignored:
                 self._stop(number)  # nobody reloads by closing a window
             else:
-                self._reload()
+                self._reloading.begin()
         elif number == known.USR1:
             self._reopen_logs()
         elif number == known.USR2:
@@ -428,7 +378,7 @@ class Supervisor:
             self._set_target(0)
 
     def _set_target(self, target: int) -> None:
-        self._crowd.target = min(target, WORKERS_MAX)
+        self._crowd.set_target(min(target, WORKERS_MAX))
         logger.info("%s from now on", self._status())
 
     def _stop(self, number: int) -> None:
@@ -459,80 +409,6 @@ class Supervisor:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
         os._exit(128 + number)  # process 1 does not die by a signal of its own
-
-    def _reload(self) -> None:
-        service = self._service
-        service.notifier.reloading()
-        former = service.settings, service.certificates
-        try:
-            if service.reread is not None:
-                settings = service.reread()
-                process.prepare(settings.process)
-                check_files(settings)
-                self._take_settings(settings)
-        except Exception as error:
-            # Mostly a SettingError; files may be wrong in other ways, and this process goes on.
-            self._take_back(*former)
-            why = error if isinstance(error, SettingError) else f"{type(error).__name__}: {error}"
-            logger.error("NOT RELOADED: %s; all goes on as before", why)
-            service.notifier.ready("not reloaded")
-            return
-        crowd = self._crowd
-        logger.info("SIGHUP: reloading")
-        if service.is_preloaded:
-            logger.warning(
-                "the application was loaded before the workers were made, so its code cannot be "
-                "loaded anew: the new workers have the former one. SIGUSR2 starts a new program"
-            )
-        crowd.target = worker_count(self._service.settings)
-        crowd.reload()
-
-    def _take_settings(self, settings: Settings) -> None:
-        """Settings that were read anew: for the workers that are started from now on."""
-        worker_count(settings)
-        former = self._service.settings
-        certificates = certificates_of(settings)
-        if settings.listen.bind != former.listen.bind:
-            logger.warning(
-                "bind has changed, which a reload does not heed: the sockets stay as they are"
-            )
-        if settings.logs != former.logs:
-            owner = process.owner(settings.process)
-            hand_over(settings.logs, owner.uid, owner.gid)
-            log = ErrorLog(settings.logs)
-            self._service.error_log.close()
-            self._service.error_log = log
-        self._service.certificates = certificates
-        self._service.settings = settings
-        self._set_limits()
-
-    def _put_back(self) -> None:
-        """A reload has failed: workers that are started from now on are to be like those that
-        serve."""
-        settings, certificates = self._in_force
-        self._take_back(settings, certificates)
-        self._crowd.target = min(self._crowd.target, worker_count(settings))
-
-    def _take_back(self, settings: Settings, certificates: "Certificates | None") -> None:
-        try:
-            process.prepare(settings.process)
-            if settings is not self._service.settings:
-                self._take_settings(settings)
-        except Exception as error:
-            # A file of theirs is no more, perhaps.
-            logger.error("the former settings are not all to be had any more: %s", error)
-            self._service.settings = settings
-        self._service.certificates = certificates
-
-    def _set_limits(self) -> None:
-        settings = self._service.settings
-        timeout = settings.deadlines.timeout
-        self._crowd.limits = Limits(
-            memory=settings.workers.max_worker_memory or inf,
-            silence=timeout + GRACE if timeout else SILENCE,
-            graceful=settings.timeouts.graceful_timeout + _MARGIN,
-            quick=QUICK + _MARGIN,
-        )
 
     def _reopen_logs(self) -> None:
         settings = self._service.settings
