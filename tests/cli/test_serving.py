@@ -18,7 +18,7 @@ import pytest
 
 import quaich
 from quaich.server import running
-from quaich.server.running import Stopping
+from quaich.server.stopping import Stopping
 from quaich.settings import SettingError, settings
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("signal_handlers")]

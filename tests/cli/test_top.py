@@ -20,8 +20,8 @@ from quaich.server.admin import Facts, application
 from quaich.server.admin.looking import look
 from quaich.server.admin.metrics import format_metrics
 from quaich.server.admin.status import status_of
-from quaich.server.board import Board
-from quaich.server.counters import Counters
+from quaich.server.figures.board import Board
+from quaich.server.figures.counters import Counters
 from quaich.settings import Address
 from quaich.settings.address import UnixAddress
 

@@ -30,7 +30,7 @@ pause that grows (quaich.server.supervisor.plan)."""
 _NOBODY = "65534"
 
 _LOOKS_OFTEN = (
-    "from quaich.server import certificates; certificates._LOOK = 0.05;"
+    "from quaich.server.tls import certificates; certificates._LOOK = 0.05;"
     "from quaich.server.supervisor import renewal; renewal.CERTIFICATES = 0.05"
 )
 """In the small size: the server looks at the files more often than it would."""

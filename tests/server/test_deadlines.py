@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from quaich.server.access_log import AccessLog
+from quaich.server.logs.access_log import AccessLog
 from server.applications import PLAIN, Environ, Held, answering
 from server.conftest import Connect, Errors, Serve
 from server.wire import Client, Ending, Gate, Truncated, get, wait_until

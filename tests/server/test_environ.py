@@ -221,7 +221,7 @@ def test_each_connection_has_its_own_peer(serve: Serve, connect: Connect, app: R
 
 def test_over_ipv6(poller: str, app: Recorder) -> None:
     from quaich import Server
-    from quaich.server.listening import CannotListen
+    from quaich.server.listeners.listening import CannotListen
 
     try:
         server = Server(app, bind="[::1]:0", poller=poller)

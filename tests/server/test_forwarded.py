@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from quaich.server.access_log import AccessLog
+from quaich.server.logs.access_log import AccessLog
 from server.applications import Recorder
 from server.conftest import Connect, Serve
 from server.wire import get

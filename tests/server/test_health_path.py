@@ -2,8 +2,8 @@
 
 import pytest
 
-from quaich.server.board import Board
-from quaich.server.counters import Tally
+from quaich.server.figures.board import Board
+from quaich.server.figures.counters import Tally
 from server.applications import Held, Recorder, echo, hello
 from server.conftest import Connect, Serve
 from server.wire import Ending, get, post, wait_until

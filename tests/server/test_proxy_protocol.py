@@ -11,7 +11,7 @@ import pytest
 
 from protocol.test_proxy import SOUND, UNSOUND
 from quaich import Server
-from quaich.server.access_log import AccessLog
+from quaich.server.logs.access_log import AccessLog
 from quaich.server.opening import Preface
 from server.applications import PLAIN, Environ, Recorder, hello
 from server.conftest import Connect, Errors, Serve

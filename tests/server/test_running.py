@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from quaich import Server
-from quaich.server import process, running
-from quaich.server.listening import CannotListen
-from quaich.server.running import Stopping
+from quaich.server import running
+from quaich.server.listeners.listening import CannotListen
+from quaich.server.stopping import Stopping
+from quaich.server.system import process
 from quaich.settings import settings
 from server.applications import hello
 from server.wire import wait_until

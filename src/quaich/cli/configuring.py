@@ -70,8 +70,8 @@ def explained(error: SettingError, sources: Iterable[Source]) -> ConfigurationEr
 def check(settings: Settings, load: Callable[[], WSGIApplication]) -> str:
     """Do what is done before anything is opened, and load certificates and application; what to
     say then. SettingError with the name of the setting, or LoadError, if it cannot be done."""
-    from quaich.server.certificates import load_certificates
-    from quaich.server.process import prepare
+    from quaich.server.system.process import prepare
+    from quaich.server.tls.certificates import load_certificates
 
     prepare(settings.process)
     load_certificates(settings.tls)

@@ -23,7 +23,7 @@ from typing import Any, Final, NoReturn
 
 from quaich.cli.errors import ConfigurationError, describe
 from quaich.cli.gunicorn_settings import SETTINGS, VERSION, NoEqual, Same
-from quaich.server.access_format import compile_format
+from quaich.server.logs.access_format import compile_format
 from quaich.settings import TABLE, Given, SettingError, from_keywords
 from quaich.settings.sources import shown
 from quaich.settings.together import first_unmet

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from quaich.cli.errors import CommandError, ConfigurationError
 from quaich.cli.ports import describe_holder
-from quaich.server.listening import CannotListen
+from quaich.server.listeners.listening import CannotListen
 from quaich.server.running import serve_loaded, settings_of
 from quaich.server.starting import CannotStart
 from quaich.settings import Settings

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from quaich.server.counters import quantile
+from quaich.server.figures.counters import quantile
 
 Metrics: TypeAlias = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
 """By the name of a sample: its labels and its value."""

@@ -4,7 +4,6 @@ environ (RFC 3875, section 4.1).
 FastCGI, SCGI and uwsgi carry variables of these names; a server of HTTP makes them itself.
 """
 
-import threading
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
@@ -34,26 +33,18 @@ BY_PROXIES: Final = frozenset(
     }
 )
 
-seen_by_proxies: tuple[str, ...] = ()
-"""Those of which a field has come to this process so far, with HTTP_. No request has another one:
-so where there is no proxy, nobody need look for six variables in each."""
-
-_seeing = threading.Lock()
+some_seen = False
+"""Whether a field of :data:`BY_PROXIES` has ever come to this process. Until then no request has
+one: so where there is no proxy, nobody need look for six variables in each."""
 
 
 def variable_name(field_name: str) -> str:
     """``"X-Forwarded-For"`` → ``"X_FORWARDED_FOR"``, without the ``HTTP_``."""
+    global some_seen
     name = field_name.replace("-", "_").upper()
     if name in BY_PROXIES:
-        _see(f"HTTP_{name}")
+        some_seen = True
     return name
-
-
-def _see(variable: str) -> None:
-    global seen_by_proxies
-    with _seeing:
-        if variable not in seen_by_proxies:
-            seen_by_proxies = (*seen_by_proxies, variable)
 
 
 def target_variables(target: Target, raw: str) -> dict[str, str]:

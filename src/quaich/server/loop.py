@@ -21,21 +21,21 @@ from time import monotonic
 from typing import Any, Final
 
 from quaich.exchange.call import Call
-from quaich.exchange.forwarded import Forwarding
+from quaich.exchange.forwarded import FORWARDED, Forwarding
 from quaich.exchange.log import SafeLogger
 from quaich.protocol import variables
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
-from quaich.server.access_log import AccessLog
 from quaich.server.clock import Clock
 from quaich.server.connections.accepting import Acceptor, Listener
 from quaich.server.connections.connection import RECEIVE_MAX, Connection, State
 from quaich.server.connections.ending import RESUME, Ending
 from quaich.server.connections.registry import Connections
-from quaich.server.figures import Figures
+from quaich.server.figures.worker import Figures
 from quaich.server.gathering import Gathering
 from quaich.server.health import Health
+from quaich.server.logs.access_log import AccessLog
 from quaich.server.opening import Opening
 from quaich.server.poller import ENDED, READ, WRITE, Poller
 from quaich.server.recording import Recorder
@@ -313,8 +313,7 @@ class Loop:
                 if head is None:
                     break
                 end, request, environ = head
-                proxied = variables.seen_by_proxies
-                if proxied and not environ.keys().isdisjoint(proxied):
+                if variables.some_seen and not environ.keys().isdisjoint(FORWARDED):
                     rewrite(environ)
             except ProtocolError as error:
                 connection.request = None

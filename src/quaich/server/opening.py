@@ -28,7 +28,7 @@ from quaich.server.poller import READ, Poller
 from quaich.server.recording import Recorder
 
 if TYPE_CHECKING:  # a server without TLS is not to load OpenSSL
-    from quaich.server.tls import TlsConnection
+    from quaich.server.tls.connection import TlsConnection
 
 logger = SafeLogger("quaich.error")
 

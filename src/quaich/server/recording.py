@@ -6,10 +6,10 @@ from time import time
 from quaich.exchange.call import Call, End
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import Request
-from quaich.server.access_format import Entry, user_of
-from quaich.server.access_log import AccessLog
 from quaich.server.connections.connection import Connection
-from quaich.server.counters import Counters
+from quaich.server.figures.counters import Counters
+from quaich.server.logs.access_format import Entry, user_of
+from quaich.server.logs.access_log import AccessLog
 from quaich.types import WSGIEnvironment
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from quaich.exchange.environ import listener_environ
 from quaich.exchange.forwarded import mounted
 from quaich.exchange.log import SafeLogger
-from quaich.server.access_log import AccessLog
 from quaich.server.connections.accepting import Listener
-from quaich.server.figures import Figures
-from quaich.server.listening import address_of, close_listeners, open_listeners
+from quaich.server.figures.worker import Figures
+from quaich.server.listeners.listening import address_of, close_listeners, open_listeners
+from quaich.server.logs.access_log import AccessLog
 from quaich.server.loop import Loop
 from quaich.server.opening import Preface
 from quaich.server.poller import open_poller
@@ -25,7 +25,7 @@ from quaich.settings.address import UnixAddress
 from quaich.types import WSGIApplication
 
 if TYPE_CHECKING:
-    from quaich.server.certificates import Certificates
+    from quaich.server.tls.certificates import Certificates
 
 logger = SafeLogger("quaich.error")
 
@@ -40,7 +40,7 @@ class Server:
     It listens once it is made; :meth:`start` begins to answer, on threads of its own. Every
     setting is a keyword argument (``quaich.settings``, docs/reference/settings.md). Raises
     :class:`~quaich.settings.SettingError` for a wrong one, and
-    :class:`~quaich.server.listening.CannotListen`.
+    :class:`~quaich.server.listeners.listening.CannotListen`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Server:
         """``settings``: the record that the commands have made, instead of keywords.
         ``sockets``: listening sockets to use instead of ``bind``, of any kind: TCP or Unix,
         inherited or made here. Whoever has opened them removes the paths of Unix sockets
-        (:func:`~quaich.server.listening.close_listeners`).
+        (:func:`~quaich.server.listeners.listening.close_listeners`).
         ``is_shared``: other processes serve the application on the same sockets.
         ``certificates``: those of the settings, where they have been loaded already."""
         if settings is None:
@@ -71,7 +71,7 @@ class Server:
 
             application = wrap(application, settings.files)
         if certificates is None and settings.tls.certfile is not None:
-            from quaich.server.certificates import Certificates  # loads OpenSSL
+            from quaich.server.tls.certificates import Certificates  # loads OpenSSL
 
             certificates = Certificates(settings.tls)
         proxies = settings.proxies

@@ -3,7 +3,7 @@
 from time import monotonic, time
 
 from quaich.server.admin.looking import STALE, look, readiness
-from quaich.server.board import Board, Slot
+from quaich.server.figures.board import Board, Slot
 
 
 def ready(board: Board, index: int, queued: int = 0) -> Slot:

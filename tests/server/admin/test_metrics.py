@@ -8,8 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from quaich.server.admin.looking import Facts, look
 from quaich.server.admin.metrics import format_metrics, format_number
-from quaich.server.board import REASONS, Board
-from quaich.server.counters import BOUNDS, Counters
+from quaich.server.figures.board import REASONS, Board
+from quaich.server.figures.counters import BOUNDS, Counters
 
 FACTS = Facts(version='1.0"\\\n', python="3.11", addresses=("127.0.0.1:8000",))
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from quaich.server.admin import Facts, application
-from quaich.server.board import Board
+from quaich.server.figures.board import Board
 from quaich.util import setup_testing_defaults
 from quaich.validate import validator
 

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from quaich import Server
 from quaich.server import admin
-from quaich.server.board import Board
-from quaich.server.listening import CannotListen
+from quaich.server.figures.board import Board
+from quaich.server.listeners.listening import CannotListen
 from quaich.settings import Address, Settings, settings
 from server.applications import Held, answering, hello
 from server.wire import Client, Response, get, wait_until

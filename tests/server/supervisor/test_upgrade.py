@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from quaich.server.listening import close_listeners, open_listeners, own_listeners
+from quaich.server.listeners.listening import close_listeners, open_listeners, own_listeners
+from quaich.server.listeners.unix_sockets import UnixListener
 from quaich.server.supervisor import _open_pages, upgrade
 from quaich.server.supervisor.upgrade import VARIABLE, Inherited, Start
-from quaich.server.unix_sockets import UnixListener
 from quaich.settings import Listen, Settings, settings
 
 pytestmark = pytest.mark.live

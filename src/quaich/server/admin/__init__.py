@@ -1,6 +1,6 @@
 """What an operator can see: health, what goes on, and figures, on an address of their own.
 
-    application           answers from the board (quaich.server.board), whoever serves it
+    application           answers from the board (quaich.server.figures.board), whoever serves it
       look                  what the board says at one moment
       readiness             whether requests can be taken, and why not
       status_of             /status

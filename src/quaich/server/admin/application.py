@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from quaich.server.admin.looking import Facts, look, readiness
 from quaich.server.admin.metrics import CONTENT_TYPE, format_metrics
 from quaich.server.admin.status import status_of
-from quaich.server.board import Board
+from quaich.server.figures.board import Board
 from quaich.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _TEXT: Final = "text/plain; charset=utf-8"

@@ -7,8 +7,8 @@ from time import monotonic, time
 from typing import Final
 
 import quaich
-from quaich.server.board import Board, Restart, Slot, State
-from quaich.server.counters import Tally
+from quaich.server.figures.board import Board, Restart, Slot, State
+from quaich.server.figures.counters import Tally
 from quaich.server.health import DRAINING, NO_WORKER, READY, saturated
 from quaich.settings import Settings
 

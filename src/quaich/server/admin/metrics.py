@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from quaich.server.admin.looking import Facts, View, readiness
-from quaich.server.board import STATES
-from quaich.server.counters import Histogram
+from quaich.server.figures.board import STATES
+from quaich.server.figures.counters import Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -14,12 +14,12 @@ from dataclasses import replace
 from types import FrameType
 from typing import Final
 
-from quaich.server import process
 from quaich.server.admin.application import application
 from quaich.server.admin.looking import Facts, facts_of
-from quaich.server.board import Board
-from quaich.server.listening import close_listeners, open_listeners
+from quaich.server.figures.board import Board
+from quaich.server.listeners.listening import close_listeners, open_listeners
 from quaich.server.server import Server
+from quaich.server.system import process
 from quaich.settings import Concurrency, Listen, Settings, Timeouts
 from quaich.settings.address import Address, UnixAddress
 
@@ -42,8 +42,8 @@ def _settings() -> Settings:
 
 
 def open_admin(settings: Settings) -> socket.socket | None:
-    """The listening socket that ``admin_bind`` asks for, if it does. Raises
-    :class:`~quaich.server.listening.CannotListen`. It is closed with ``close_listeners``."""
+    """The listening socket that ``admin_bind`` asks for, if it does. It is closed with
+    ``close_listeners``. Raises :class:`~quaich.server.listeners.listening.CannotListen`."""
     address = settings.admin.admin_bind
     if address is None:
         return None
@@ -162,7 +162,7 @@ def start(
     """Begin to show what a server does, if its settings ask for that: a context, whose end is to
     come after the server's. ``listener``: what :func:`open_admin` gave, if it was opened before,
     as where privileges are dropped; it is closed in the end. Raises
-    :class:`~quaich.server.listening.CannotListen`."""
+    :class:`~quaich.server.listeners.listening.CannotListen`."""
     admin = server.settings.admin
     if admin.admin_bind is None and admin.statsd_host is None:
         return contextlib.nullcontext()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quaich.server.admin.looking import Facts, View, Worker, readiness
-from quaich.server.board import Restart
+from quaich.server.figures.board import Restart
 
 
 def status_of(view: View, facts: Facts) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from quaich.server.poller import Poller
 from quaich.types import WSGIEnvironment
 
 if TYPE_CHECKING:  # a server without TLS is not to load OpenSSL
-    from quaich.server.certificates import Certificates
+    from quaich.server.tls.certificates import Certificates
 
 logger = SafeLogger("quaich.error")
 

@@ -20,22 +20,22 @@ import os
 import socket
 from collections.abc import Callable
 
-from quaich.server import process
-from quaich.server.listening import address_of, close_listeners
-from quaich.server.logs import ErrorLog, hand_over
-from quaich.server.notify import Notifier
+from quaich.server.listeners.listening import address_of, close_listeners
+from quaich.server.logs.files import ErrorLog, hand_over
 from quaich.server.running import (
     Load,
-    Stopping,
     announce,
     certificates_of,
     check_files,
     open_all,
     open_pages,
 )
+from quaich.server.stopping import Stopping
 from quaich.server.supervisor import preloading, upgrade
 from quaich.server.supervisor.service import Service
 from quaich.server.supervisor.supervisor import Supervisor
+from quaich.server.system import process
+from quaich.server.system.notify import Notifier
 from quaich.settings import Settings
 
 __all__ = ["supervise"]

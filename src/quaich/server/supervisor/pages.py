@@ -7,11 +7,11 @@ from time import monotonic
 from typing import Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.board import Board
-from quaich.server.listening import address_of
-from quaich.server.process import drop_privileges
+from quaich.server.figures.board import Board
+from quaich.server.listeners.listening import address_of
 from quaich.server.supervisor.children import Child, Children, how, wait_for
 from quaich.server.supervisor.service import Service
+from quaich.server.system.process import drop_privileges
 
 logger = SafeLogger("quaich.error")
 

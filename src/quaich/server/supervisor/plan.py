@@ -18,7 +18,7 @@ from math import inf
 from signal import SIGABRT, SIGKILL, SIGTERM
 from typing import Final, NamedTuple, TypeAlias
 
-from quaich.server.board import Reason
+from quaich.server.figures.board import Reason
 
 QUICK_DEATH: Final = 2.0
 """Seconds: a worker that dies sooner than that, without having been asked to, has died quickly."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.running import Stopping
+from quaich.server.stopping import Stopping
 from quaich.types import WSGIApplication
 
 logger = SafeLogger("quaich.error")

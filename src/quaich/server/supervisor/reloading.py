@@ -9,16 +9,16 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server import process
-from quaich.server.logs import ErrorLog, hand_over
+from quaich.server.logs.files import ErrorLog, hand_over
 from quaich.server.running import QUICK, certificates_of, check_files
 from quaich.server.starting import CannotStart
 from quaich.server.supervisor.plan import Crowd, Limits
 from quaich.server.supervisor.service import Service, worker_count
+from quaich.server.system import process
 from quaich.settings import SettingError, Settings
 
 if TYPE_CHECKING:
-    from quaich.server.certificates import Certificates
+    from quaich.server.tls.certificates import Certificates
 
 logger = SafeLogger("quaich.error")
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from socket import socket
 from typing import TYPE_CHECKING, Final
 
-from quaich.server.logs import ErrorLog
-from quaich.server.notify import Notifier
-from quaich.server.process import PidFile, set_title
+from quaich.server.logs.files import ErrorLog
 from quaich.server.supervisor.cpus import available
 from quaich.server.supervisor.upgrade import Inherited, Start
+from quaich.server.system.notify import Notifier
+from quaich.server.system.process import PidFile, set_title
 from quaich.settings import SettingError, Settings
 from quaich.types import WSGIApplication
 
 if TYPE_CHECKING:
-    from quaich.server.certificates import Certificates
+    from quaich.server.tls.certificates import Certificates
 
 
 WORKERS_MAX: Final = 256

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from socket import socket
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.listening import close_listeners
+from quaich.server.listeners.listening import close_listeners
 from quaich.server.supervisor import upgrade
 from quaich.server.supervisor.children import Child, Children, how
 from quaich.server.supervisor.service import Service

@@ -22,11 +22,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server import process
-from quaich.server.board import Board
-from quaich.server.logs import hand_over
-from quaich.server.running import has_terminal
+from quaich.server.figures.board import Board
+from quaich.server.logs.files import hand_over
 from quaich.server.starting import CannotStart
+from quaich.server.stopping import has_terminal
 from quaich.server.supervisor import channel as messages
 from quaich.server.supervisor import signals as known
 from quaich.server.supervisor import worker
@@ -39,6 +38,7 @@ from quaich.server.supervisor.renewal import Renewal
 from quaich.server.supervisor.service import WORKERS_MAX, Service, worker_count
 from quaich.server.supervisor.signals import Signals, name_of
 from quaich.server.supervisor.succession import Succession
+from quaich.server.system import process
 from quaich.settings import SettingError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.activation import NotListening, adopt
-from quaich.server.unix_sockets import Node, UnixListener
+from quaich.server.listeners.activation import NotListening, adopt
+from quaich.server.listeners.unix_sockets import Node, UnixListener
 
 logger = SafeLogger("quaich.error")
 

@@ -26,22 +26,22 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.access_log import AccessLog
-from quaich.server.board import Slot
-from quaich.server.listening import CannotListen, own_listeners
-from quaich.server.logs import ErrorLog, open_access_log
-from quaich.server.process import drop_privileges
+from quaich.server.figures.board import Slot
+from quaich.server.listeners.listening import CannotListen, own_listeners
+from quaich.server.logs.access_log import AccessLog
+from quaich.server.logs.files import ErrorLog, open_access_log
 from quaich.server.running import IDLE, QUICK
 from quaich.server.server import Server
 from quaich.server.starting import CannotStart
 from quaich.server.supervisor import channel as messages
 from quaich.server.supervisor.channel import Channel
 from quaich.server.supervisor.signals import OF_WORKER, TERM, USR1, Signals
+from quaich.server.system.process import drop_privileges
 from quaich.settings import SettingError, Settings, Tls
 from quaich.types import WSGIApplication
 
 if TYPE_CHECKING:
-    from quaich.server.certificates import Certificates
+    from quaich.server.tls.certificates import Certificates
 
 logger = SafeLogger("quaich.error")
 
