@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import quaich
+from quaich.server.system import process
 
 SHOP = """
 from typing import Any, Optional
@@ -152,12 +153,20 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         path.write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    process._start.cache_clear()  # the process of each test starts here
     before = {*sys.modules}
     yield tmp_path
+    process._start.cache_clear()
     for name in {*sys.modules} - before:
         # Of these there would be a second copy beside parts of the first.
         if name.partition(".")[0] not in ("quaich", "rich"):
             del sys.modules[name]
+
+
+@pytest.fixture
+def any_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands serve on a free port, unless they are told another one."""
+    monkeypatch.setenv("QUAICH_BIND", "127.0.0.1:0")
 
 
 @pytest.fixture

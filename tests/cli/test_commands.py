@@ -278,7 +278,7 @@ def test_an_address_that_cannot_be_bound_is_one_line(
     assert result.stderr.startswith(f"quaich: cannot listen on 127.0.0.1:80: {line}")
 
 
-@pytest.mark.usefixtures("project", "served")
+@pytest.mark.usefixtures("project", "served", "any_port")
 @pytest.mark.parametrize(
     ("args", "hint"),
     [
@@ -299,7 +299,7 @@ def test_a_command_that_was_taken_for_an_app(args: tuple[str, ...], hint: str | 
     assert hint is None or last.endswith(f" (the command is written: quaich {hint} …)")
 
 
-@pytest.mark.usefixtures("project", "served")
+@pytest.mark.usefixtures("project", "served", "any_port")
 def test_an_application_that_cannot_be_loaded() -> None:
     result = run("shop:zzz")
     assert result.exit_code == 3

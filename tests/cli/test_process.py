@@ -221,7 +221,7 @@ def test_a_second_signal_ends_it_at_once(command: Any, second: int) -> None:
 def test_a_signal_while_the_application_is_loaded(command: Any, project: Path, signum: int) -> None:
     """It need not wait for that."""
     (project / "loading.py").write_text("print('loading', flush=True)\ninput()\n")
-    with command("loading") as process:
+    with command("loading", "--port", "0") as process:
         assert process.stdout.readline() == "loading\n"
         process.send_signal(signum)
         assert process.wait(10) == 0
@@ -230,7 +230,7 @@ def test_a_signal_while_the_application_is_loaded(command: Any, project: Path, s
 
 def test_an_application_that_interrupts_itself(command: Any, project: Path) -> None:
     (project / "rude.py").write_text("raise KeyboardInterrupt\n")
-    with command("rude") as process:
+    with command("rude", "--port", "0") as process:
         _, err = process.communicate()
     assert process.returncode == 1
     assert "Traceback" not in err
@@ -294,7 +294,7 @@ def test_a_taken_port(command: Any) -> None:
 
 def test_an_import_that_fails(command: Any, project: Path) -> None:
     """The traceback of the application's code, nothing of ours, then the line."""
-    with command("needs:app") as process:
+    with command("needs:app", "--port", "0") as process:
         _, err = process.communicate()
     assert process.returncode == 3
     assert err == (

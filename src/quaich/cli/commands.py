@@ -140,7 +140,10 @@ def _serve(
     config: str | None,
     check_config: bool,
     print_config: bool,
+    check: Callable[[Settings], object] = lambda settings: None,
 ) -> None:
+    """Serve what ``load`` gives. ``check`` raises for settings with which that cannot be had,
+    before anything is opened."""
     # Imported here, so that --help need not wait for them.
     from quaich.cli import configuring, serving
 
@@ -154,6 +157,8 @@ def _serve(
         return serving.settings_of(*sources.read())
 
     try:
+        if not print_config:
+            check(settings)
         if check_config:
             click.echo(configuring.check(settings, lambda: load(settings)), nl=False)
         if not (print_config or check_config):
@@ -200,13 +205,17 @@ def serve(ctx: click.Context, /, spec: str | None, **wishes: Any) -> None:
     words = options.given(ctx, spec)
 
     def load(settings: Settings) -> WSGIApplication:
-        if settings.process.app is None:
-            raise ConfigurationError(
-                "no application is given: write MODULE:NAME, or app = 'MODULE:NAME' in quaich.toml"
-            )
-        return load_app(settings.process.app, settings.process.pythonpath)
+        return load_app(_app_of(settings), settings.process.pythonpath)
 
-    _serve(words, load, **wishes)
+    _serve(words, load, check=_app_of, **wishes)
+
+
+def _app_of(settings: Settings) -> str:
+    if settings.process.app is None:
+        raise ConfigurationError(
+            "no application is given: write MODULE:NAME, or app = 'MODULE:NAME' in quaich.toml"
+        )
+    return settings.process.app
 
 
 class _GunicornCommand(click.Command):
