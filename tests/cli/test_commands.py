@@ -201,6 +201,14 @@ def test_an_ipv6_host_may_stand_in_brackets(served: list[Served]) -> None:
             "--max-requests 9: it needs --workers 1 or more, not --workers 0",
         ),
         (
+            ("shop", "--certfile", "adhoc", "--keyfile", "key"),
+            "--keyfile key: it needs --certfile with a file",
+        ),
+        (
+            ("shop", "-w", "1", "--ready-path", "ready"),
+            "--ready-path ready: it takes a path such as /ready, perhaps with ?NAME",
+        ),
+        (
             ("shop", "--keyfile-password", "sesame"),
             "--keyfile-password …: it needs --certfile",
         ),

@@ -31,7 +31,7 @@ def test_each_is_refused_without_what_it_needs(name: str) -> None:
 @pytest.mark.parametrize(
     ("keywords", "line"),
     [
-        ({"keyfile": "k"}, "keyfile='k': it needs certfile"),
+        ({"keyfile": "k"}, "keyfile='k': it needs certfile with a file"),
         ({"max_requests": 1}, "max_requests=1: it needs workers 1 or more"),
         (
             {"max_requests": 1, "workers": 0},
@@ -45,7 +45,7 @@ def test_each_is_refused_without_what_it_needs(name: str) -> None:
             {"certfile": "c", "cert_reqs": "optional", "ca_certs": None},
             "cert_reqs='optional': it needs ca_certs, not ca_certs=None",
         ),
-        ({"keyfile_password": "sesame"}, "keyfile_password=…: it needs certfile"),
+        ({"keyfile_password": "sesame"}, "keyfile_password=…: it needs certfile with a file"),
     ],
 )
 def test_what_is_said(keywords: dict[str, object], line: str) -> None:

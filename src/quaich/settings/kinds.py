@@ -403,6 +403,22 @@ def _parse_url_path(value: object) -> str | None:
     raise ValueError("it takes a path such as /health: letters, digits and / - . _ ~")
 
 
+def _parse_target(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and re.fullmatch(r"/[!-~]*", value) and "#" not in value:
+        return value
+    raise ValueError("it takes a path such as /ready, perhaps with ?NAME=VALUE, in ASCII")
+
+
+TARGET_OR_NONE: Final[Kind[str | None]] = Kind(
+    "PATH",
+    "a path that begins with `/`, and perhaps a query",
+    _parse_target,
+    _show_or_off,
+)
+
+
 URL_PATH_OR_NONE: Final[Kind[str | None]] = Kind(
     "PATH",
     "a path that begins with `/`",

@@ -16,6 +16,7 @@ from quaich.settings.kinds import (
     NETWORKS,
     PAIRS,
     STATSD_OR_NONE,
+    TARGET_OR_NONE,
     TEXT_OR_EMPTY,
     TEXT_OR_NONE,
     TRUTH,
@@ -83,7 +84,7 @@ class Workers:
     )
     ready_path: str | None = setting(
         None,
-        TEXT_OR_NONE,
+        TARGET_OR_NONE,
         "A path that a new worker asks its own application for before it takes over; an answer of "
         "400 or more is a failure.",
     )

@@ -36,6 +36,9 @@ an unknown name a `TypeError` as well. An empty variable is as good as none.
 """
 
 
+_NAMES: Final = {"Tls": "TLS"}
+
+
 def format_page() -> str:
     """The page as MyST Markdown."""
     return "\n".join([_INTRODUCTION, *(_group(group) for group in GROUPS.values())])
@@ -43,7 +46,8 @@ def format_page() -> str:
 
 def _group(group: type[Any]) -> str:
     docstring = inspect.cleandoc(group.__doc__ or "")
-    return "\n".join([f"## {group.__name__}\n\n{docstring}\n", *map(_setting, read(group))])
+    name = _NAMES.get(group.__name__, group.__name__)
+    return "\n".join([f"## {name}\n\n{docstring}\n", *map(_setting, read(group))])
 
 
 def _setting(setting: Setting) -> str:

@@ -17,13 +17,18 @@ class Need(NamedTuple):
 
 
 _CERTIFICATE: Final = Need("certfile", lambda value: value is not None, "it needs {certfile}")
+_KEY: Final = Need(
+    "certfile",
+    lambda value: value not in (None, "adhoc"),
+    "it needs {certfile} with a file",
+)
 _WORKERS: Final = Need("workers", lambda value: value != 0, "it needs {workers} 1 or more")
 
 _STATSD: Final = Need("statsd_host", lambda value: value is not None, "it needs {statsd_host}")
 
 NEEDS: Final[dict[str, Need]] = {
-    "keyfile": _CERTIFICATE,
-    "keyfile_password": _CERTIFICATE,
+    "keyfile": _KEY,
+    "keyfile_password": _KEY,
     "sni_dir": _CERTIFICATE,
     "ca_certs": _CERTIFICATE,
     "cert_reqs": Need("ca_certs", lambda value: value is not None, "it needs {ca_certs}"),

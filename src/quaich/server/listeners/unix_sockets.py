@@ -158,7 +158,7 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "another server is listening there"
     if error.errno == errno.ENOENT:
-        return "there is no such directory, or this system has no abstract sockets"
+        return "there is no such directory"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "no permission for that"
     return error.strerror or str(error)
