@@ -122,7 +122,7 @@ class Opening:
     def _shake_hands(self, connection: "TlsConnection") -> None:
         has_ended = connection.shake_hands()
         if connection.tunnel.has_begun:
-            connection.mark = 1  # see is_idle()
+            connection.has_begun = True
         if connection.tunnel.has_unsent:
             self._poller.want_write(connection.fd)
         if has_ended:

@@ -8,12 +8,13 @@ The leader's work, but for the first.
 """
 
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
 from quaich.server.connections.accepting import Acceptor
 from quaich.server.connections.connection import Connection, State
 from quaich.server.connections.ending import Ending
 from quaich.server.connections.registry import Connections
+from quaich.server.connections.surroundings import LoopSide
 from quaich.server.poller import READ
 from quaich.settings import Timeouts
 
@@ -53,10 +54,10 @@ class Retiring:
         for connection in list(self._connections.by_fd.values()):
             connection.is_closing = True
 
-    def go_on(self, owner: Any, now: float) -> None:
-        """See to what is left. ``owner``: that of new connections, ``now``: monotonic."""
+    def go_on(self, loop: LoopSide, now: float) -> None:
+        """See to what is left. ``loop``: that of new connections, ``now``: monotonic."""
         if self._acceptor.listeners:
-            self._acceptor.close(owner, now + self._timeouts.header_timeout)
+            self._acceptor.close(loop, now + self._timeouts.header_timeout)
             self.begin()  # also those that have come since
         if now >= self._next_look:
             self._next_look = now + _LOOK
@@ -72,11 +73,11 @@ class Retiring:
         """Close a connection that has been idle for long enough, in two looks: a request that has
         come meanwhile is answered."""
         idle = self.idle
-        if connection.mark != -1:
+        if not connection.is_leaving:
             if idle and now - self._connections.idle_since(connection) < idle:
                 return
             connection.deadline = max(connection.deadline, now + 1.0)  # see Ending.expire
-            connection.mark = -1
+            connection.is_leaving = True
             self._ready.append((connection.fd, READ))
             self._next_look = 0.0
         elif idle:

@@ -878,7 +878,7 @@ def test_room_is_made_by_those_who_have_begun_nothing(
         unchecked().wrap_bio(incoming, outgoing).do_handshake()
     begun.send(outgoing.read()[:-1])
     wait_until(
-        lambda: any(each.mark for each in [*server._loop.connections.by_fd.values()]),
+        lambda: any(each.has_begun for each in [*server._loop.connections.by_fd.values()]),
         "the handshake to begin",
     )
     silent = plain_connect(server)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from quaich.exchange.log import SafeLogger
 from quaich.server.connections.connection import Connection, State
 from quaich.server.connections.registry import Connections
+from quaich.server.connections.surroundings import LoopSide
 from quaich.server.opening import Preface
 from quaich.server.poller import Poller
 from quaich.types import WSGIEnvironment
@@ -53,13 +54,13 @@ class Listener:
         self.preface = preface
         self._kind = Connection if certificates is None else certificates.connection
 
-    def connection(self, accepted: socket.socket, peer: Any, owner: Any) -> Connection | None:
+    def connection(self, accepted: socket.socket, peer: Any, loop: LoopSide) -> Connection | None:
         """The connection of a socket; None if it is refused."""
         preface = self.preface
         if preface is not None and not preface.admits(peer):
             logger.debug("%s may not connect: proxy_allow_from does not name it", peer[0])
             return None
-        connection = self._kind(accepted, peer, owner, self)
+        connection = self._kind(accepted, peer, loop, self)
         if preface is not None:
             connection.state = State.PREFACE
         return connection
@@ -91,18 +92,18 @@ class Acceptor:
         for fd in self.listeners:
             poller.add_listener(fd)
 
-    def accept(self, listener: Listener, owner: Any, deadline: float) -> None:
+    def accept(self, listener: Listener, loop: LoopSide, deadline: float) -> None:
         """Accept those that wait; ``deadline`` is when they must have begun a request
-        (monotonic). ``owner`` is the server's loop."""
+        (monotonic). ``loop`` is that of new connections."""
         before = len(self._connections)
-        self._accept(listener, owner, deadline, self._at_once)
+        self._accept(listener, loop, deadline, self._at_once)
         if self._is_shared and len(self._connections) > before and not self._paused_until:
             # The kernel wakes the first that waits in a queue which never turns; whoever has got
             # a connection goes to its end, or one process would get them all.
             self._poller.remove(listener.fd)
             self._poller.add_listener(listener.fd)
 
-    def _accept(self, listener: Listener, owner: Any, deadline: float, most: int) -> None:
+    def _accept(self, listener: Listener, loop: LoopSide, deadline: float, most: int) -> None:
         has_made_room = False
         for number in range(most):
             if len(self._connections) >= self._most:
@@ -131,7 +132,7 @@ class Acceptor:
                 accepted.setblocking(False)
                 if accepted.family != socket.AF_UNIX and not _INHERITS_NODELAY:
                     accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection = listener.connection(accepted, peer, owner)
+                connection = listener.connection(accepted, peer, loop)
             except OSError:
                 connection = None
             if connection is None:
@@ -167,14 +168,14 @@ class Acceptor:
             for fd in self.listeners:
                 self._poller.add_listener(fd)
 
-    def look_again(self, owner: Any, deadline: float) -> None:
+    def look_again(self, loop: LoopSide, deadline: float) -> None:
         """Accept those that wait, also those for which another process was woken that has died
         since: nobody is told of them again."""
         if not self._paused_until:
             for listener in list(self.listeners.values()):
-                self.accept(listener, owner, deadline)
+                self.accept(listener, loop, deadline)
 
-    def close(self, owner: Any, deadline: float) -> None:
+    def close(self, loop: LoopSide, deadline: float) -> None:
         """Accept those that wait already, and then no more.
 
         Where the listener is this process's alone, the system would reset those. Where it is
@@ -182,7 +183,7 @@ class Acceptor:
         """
         for listener in list(self.listeners.values()):
             self._poller.remove(listener.fd)  # first: who comes later, wakes others
-            self._accept(listener, owner, deadline, _AT_THE_END)
+            self._accept(listener, loop, deadline, _AT_THE_END)
         self.drop()
 
     def drop(self) -> None:

@@ -17,6 +17,7 @@ from quaich.protocol.errors import BodyError
 from quaich.protocol.http1 import Repetition
 from quaich.server.connections.content import COPY_MAX, Content, ContentInput
 from quaich.server.connections.outbox import Outbox
+from quaich.server.connections.surroundings import LoopSide
 from quaich.types import WSGIEnvironment
 
 RECEIVE_MAX: Final = 65536  # bytes for one recv()
@@ -53,7 +54,7 @@ class NotTls(ValueError):
 
 
 class Connection:
-    """See the module. ``owner`` is the server's loop."""
+    """See the module."""
 
     __slots__ = (
         "_send",
@@ -66,13 +67,14 @@ class Connection:
         "environ",
         "fd",
         "gone",
+        "has_begun",
         "holding",
         "is_closing",
+        "is_leaving",
         "listener",
-        "mark",
+        "loop",
         "origin_fields",
         "outbox",
-        "owner",
         "peer",
         "pending",
         "receive",
@@ -83,20 +85,22 @@ class Connection:
         "start",
         "state",
         "stream",
+        "taken",
         "target",
         "then",
+        "undrained",
     )
 
-    def __init__(self, connection: socket.socket, peer: Any, owner: Any, listener: Any) -> None:
+    def __init__(self, connection: socket.socket, peer: Any, loop: LoopSide, listener: Any) -> None:
         # For the connection's life.
         self.socket = connection
         self.fd = connection.fileno()
         self.peer = peer  # as accept() gives it, or a PROXY header
-        self.owner = owner
+        self.loop = loop
         self.listener = listener
         self.receive: Callable[[int], bytes] = connection.recv
         self._send = connection.send
-        self.origin_fields: Callable[[bool, bool], str] = owner.origin_fields
+        self.origin_fields: Callable[[bool, bool], str] = loop.origin_fields
         self.base: WSGIEnvironment | None = None  # made with the first request
         self.repetition: Repetition | None = None  # with the same
         self.rewrite: Rewriter | None = None  # with the same; what proxies say of the client
@@ -112,9 +116,10 @@ class Connection:
         self.holding = False  # responses are gathered in the outbox for one send
         self.gone = False  # the peer takes no more
         self.is_closing = False  # the server is stopping: this response is the last
-        # FLUSHING: bytes taken when the deadline was set; DRAINING: bytes left; HANDSHAKE: whether
-        # it has begun; HEAD: -1 if it is about to be closed.
-        self.mark = 0
+        self.taken = 0  # FLUSHING: bytes of the outbox, when the deadline was set
+        self.undrained = 0  # DRAINING: bytes that may still be read and dropped
+        self.has_begun = False  # PREFACE, HANDSHAKE: something has come
+        self.is_leaving = False  # idle, and about to be closed because the server stops
         # Of the present request.
         self.request: Any = None  # Request
         self.target = ""  # as sent
@@ -167,7 +172,7 @@ class Connection:
             self.outbox.put(memoryview(data)[sent:])
         else:
             outbox = self.outbox
-            if outbox.size > self.owner.bodies.response_buffer and data != LAST_CHUNK:
+            if outbox.size > self.loop.bodies.response_buffer and data != LAST_CHUNK:
                 self._wait_for_room(outbox)
             # One step, so that nothing is held once holding has ended (see stop_holding).
             with outbox.lock:
@@ -182,11 +187,11 @@ class Connection:
         """Send a block behind the first. If the leader answers this request, the blocks that
         follow each other quickly go out together: the watcher sends them if the application
         takes its time over the next (S82)."""
-        if self.outbox is None and self.owner.is_watched(self):
+        if self.outbox is None and self.loop.is_watched(self):
             self.outbox = self.make_outbox()
             self.holding = True
             # If the watcher has come between these lines, it has found nothing to send.
-            if not self.owner.is_watched(self):
+            if not self.loop.is_watched(self):
                 self.stop_holding()
         self.send(data)
 
@@ -259,13 +264,13 @@ class Connection:
     def _ask_for_room(self) -> None:
         """If something is left in the outbox, see to it that it is sent."""
         if self.outbox is not None and self.outbox.size:
-            self.owner.poller.want_write(self.fd)
+            self.loop.poller.want_write(self.fd)
 
     def _wait_for_room(self, outbox: Outbox) -> None:
-        limit = self.owner.bodies.response_buffer
-        timeout = self.owner.timeouts.write_timeout
+        limit = self.loop.bodies.response_buffer
+        timeout = self.loop.timeouts.write_timeout
         try:
-            leads = self.owner.about_to_wait()
+            leads = self.loop.about_to_wait()
             if self.gone:
                 raise PeerGone("the server has ended")  # see interrupt()
             if leads:
@@ -288,7 +293,7 @@ class Connection:
             return not self.buffer
         # Of a handshake that has begun, a request is likely to follow.
         is_new = self.state is State.PREFACE or self.state is State.HANDSHAKE
-        return is_new and not self.buffer and self.mark <= 0
+        return is_new and not self.buffer and not self.has_begun
 
     def begin(self, data: bytes) -> None:
         """A PROXY header has been read, and ``data`` behind it."""
@@ -314,7 +319,7 @@ class Connection:
         base["quaich.client_disconnected"] = self.is_disconnected
         self.base = base
         self.repetition = Repetition(base)
-        self.rewrite = self.owner.forwarding.rewriter(peer)
+        self.rewrite = self.loop.forwarding.rewriter(peer)
         return base
 
     # --- Receiving, for the thread that answers -----------------------------------------------
@@ -329,8 +334,8 @@ class Connection:
             try:
                 return self.receive(RECEIVE_MAX)
             except BlockingIOError:
-                self.owner.about_to_wait()
-                seconds = self.owner.timeouts.body_timeout
+                self.loop.about_to_wait()
+                seconds = self.loop.timeouts.body_timeout
                 if not self._wait_for(_READABLE, seconds):
                     error = BodyError("H010", 408, f"no content came for {seconds:g} s")
                     raise error from None

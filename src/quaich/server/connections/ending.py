@@ -97,7 +97,7 @@ class Ending:
             if not connection.flush():
                 self._poller.want_write(connection.fd)
                 connection.deadline = now + self._timeouts.write_timeout
-                connection.mark = outbox.total if outbox is not None else 0
+                connection.taken = outbox.total if outbox is not None else 0
                 return
         except PeerGone:
             self._connections.close(connection)
@@ -110,7 +110,7 @@ class Ending:
         elif then is State.DRAINING:
             connection.state = then
             connection.deadline = now + LINGER
-            connection.mark = DRAIN_MAX
+            connection.undrained = DRAIN_MAX
             connection.pending = True
         else:
             self.end(connection, linger=then is State.LINGERING)
@@ -211,11 +211,11 @@ class Ending:
             error = ProtocolError("H010", 408, f"the {what} was not complete in time")
             self.refuse(connection, error, head_only=False)
         elif state is State.FLUSHING and connection.outbox is not None:
-            if connection.outbox.total == connection.mark:
+            if connection.outbox.total == connection.taken:
                 logger.debug("%s: the client reads nothing", connection)
                 self._connections.reset(connection)
             else:
-                connection.mark = connection.outbox.total
+                connection.taken = connection.outbox.total
                 connection.deadline = now + self._timeouts.write_timeout
         elif state is not State.HEAD or not connection.has_unread():
             self.leave(connection)
@@ -235,14 +235,14 @@ class Ending:
         except (OSError, ProtocolError):
             self.end(connection, linger=True)
             return
-        connection.mark -= len(data)
+        connection.undrained -= len(data)
         if decoder.done and decoder.fault is None:
             connection.stream = None
             connection.buffer = decoder.excess
             connection.state = State.HEAD
             connection.deadline = monotonic() + self._timeouts.keep_alive
             self._ready.append((connection.fd, RESUME | READ))
-        elif not data or connection.mark < 0 or decoder.fault is not None:
+        elif not data or connection.undrained < 0 or decoder.fault is not None:
             self.end(connection, linger=True)
         else:
             connection.pending = True

@@ -16,6 +16,7 @@ from quaich.exchange.call import PeerGone
 from quaich.exchange.tls_environ import tls_variables
 from quaich.server.connections.connection import Connection, State
 from quaich.server.connections.outbox import FileRange, Outbox
+from quaich.server.connections.surroundings import LoopSide
 from quaich.server.tls.tunnel import RECORD_MAX, Tunnel
 from quaich.types import WSGIEnvironment
 
@@ -102,8 +103,8 @@ class TlsConnection(Connection):
 
     __slots__ = ("_may_part", "tunnel")
 
-    def __init__(self, connection: socket.socket, peer: Any, owner: Any, listener: Any) -> None:
-        super().__init__(connection, peer, owner, listener)
+    def __init__(self, connection: socket.socket, peer: Any, loop: LoopSide, listener: Any) -> None:
+        super().__init__(connection, peer, loop, listener)
         self.tunnel = Tunnel(connection, listener.certificates.wrap)
         self.receive: Callable[[int], bytes] = self._receive
         self.state = State.HANDSHAKE
