@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quaich.settings import kinds
+from quaich.settings import kinds, places
 from quaich.settings.kinds import Kind
 
 CHOICE: Kind[Any] = kinds.choice(("drop", "refuse", "dangerous"))
@@ -66,9 +66,9 @@ CHOICE: Kind[Any] = kinds.choice(("drop", "refuse", "dangerous"))
         (kinds.PAIRS, {"A": "1", "B": "x=y"}, ("A=1", "B=x=y")),
         (kinds.PAIRS, "none", ()),
         (kinds.PAIRS, {}, ()),
-        (kinds.ADDRESSES, ":80", (":80",)),
-        (kinds.ADDRESSES, [":80"], (":80",)),
-        (kinds.ADDRESSES, (" :80 ",), (":80",)),
+        (places.ADDRESSES, ":80", (":80",)),
+        (places.ADDRESSES, [":80"], (":80",)),
+        (places.ADDRESSES, (" :80 ",), (":80",)),
     ],
 )
 def test_parses(kind: Kind[Any], value: object, expected: object) -> None:
@@ -138,14 +138,14 @@ FILE_REASON = "it takes the name of a file, or -"
         (kinds.PAIRS, {"A": 1}, "the value of 'A' has to be a text, in quotes"),
         (kinds.PAIRS, {"A=B": "1"}, "the value of 'A=B' has to be a text, in quotes"),
         *(
-            (kinds.ADDRESSES, value, "it takes an address, which is a text, or a list of them")
+            (places.ADDRESSES, value, "it takes an address, which is a text, or a list of them")
             for value in (8000, None, [8000], b":80", {":80"})
         ),
-        (kinds.ADDRESSES, (), "it takes at least one address"),
-        (kinds.ADDRESSES, ":1,:1", ":1 is given twice"),
-        (kinds.ADDRESSES, ["unix:/x", ":1,unix:///x"], "unix:///x is given twice"),
-        (kinds.ADDRESSES, "", "it takes HOST, HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH or fd://N"),
-        (kinds.ADDRESSES, ":http", "'http' is not a port number, which goes from 0 to 65535"),
+        (places.ADDRESSES, (), "it takes at least one address"),
+        (places.ADDRESSES, ":1,:1", ":1 is given twice"),
+        (places.ADDRESSES, ["unix:/x", ":1,unix:///x"], "unix:///x is given twice"),
+        (places.ADDRESSES, "", "it takes HOST, HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH or fd://N"),
+        (places.ADDRESSES, ":http", "'http' is not a port number, which goes from 0 to 65535"),
     ],
 )
 def test_refuses(kind: Kind[Any], value: object, reason: str) -> None:
@@ -172,7 +172,7 @@ def test_refuses(kind: Kind[Any], value: object, reason: str) -> None:
         (kinds.TRUTH, False, "no"),
         (kinds.FILE_OR_NONE, None, "off"),
         (kinds.FILE_OR_NONE, "log", "log"),
-        (kinds.ADDRESSES, (":1", ":2"), ":1,:2"),
+        (places.ADDRESSES, (":1", ":2"), ":1,:2"),
     ],
 )
 def test_shows(kind: Kind[Any], value: object, text: str) -> None:

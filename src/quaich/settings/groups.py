@@ -15,7 +15,6 @@ from typing import Any, Final, Literal, get_args
 
 from quaich.settings.declare import Setting, read, setting
 from quaich.settings.kinds import (
-    ADDRESSES,
     FILE,
     FILE_OR_NONE,
     MODE_OR_NONE,
@@ -27,6 +26,9 @@ from quaich.settings.kinds import (
     whole_number,
 )
 from quaich.settings.operations import Admin, Deadlines, Files, Process, Proxies, Tls, Workers
+from quaich.settings.places import (
+    ADDRESSES,
+)
 
 Poller = Literal["auto", "epoll", "selectors"]
 HeaderMap = Literal["drop", "refuse", "dangerous"]

@@ -2,7 +2,8 @@
 
 A value comes as text from a flag or a variable, and as text or a Python value from a keyword.
 ``parse`` takes either; a ValueError says in one line what it takes. ``show`` writes a value so that
-``parse`` reads the same one. Nothing here knows which settings there are.
+``parse`` reads the same one. Nothing here knows which settings there are. Addresses and
+paths of URLs are in quaich.settings.places.
 """
 
 import ipaddress
@@ -13,8 +14,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Generic, Literal, TypeGuard, TypeVar
 
-from quaich.settings.address import Address, Descriptor, parse_address
-
 T = TypeVar("T")
 
 Auto = Literal["auto"]
@@ -23,7 +22,6 @@ Auto = Literal["auto"]
 NUMBER_MAX: Final = 2**31 - 1
 # What an offset in a file can be.
 SIZE_MAX: Final = 2**63 - 1
-STATSD_PORT: Final = 8125
 # poll() and epoll_wait() take milliseconds in 31 bits, which is 24.8 days.
 DURATION_MAX: Final = 24 * 86400.0
 
@@ -189,22 +187,22 @@ TRUTH: Final = Kind(
 )
 
 
-def _parse_text(value: object) -> str:
+def parse_text(value: object) -> str:
     if isinstance(value, str) and value:
         return value
     raise ValueError("it takes a text that is not empty")
 
 
-def _show_or_off(value: str | None) -> str:
+def show_or_off(value: str | None) -> str:
     return "off" if value is None else value
 
 
-TEXT: Final = Kind("TEXT", "a text", _parse_text, str)
+TEXT: Final = Kind("TEXT", "a text", parse_text, str)
 
 TEXT_OR_EMPTY: Final = Kind(
     "TEXT",
     "a text",
-    lambda value: "" if value in ("", "none") else _parse_text(value),
+    lambda value: "" if value in ("", "none") else parse_text(value),
     lambda value: value or "none",
 )
 
@@ -212,8 +210,8 @@ TEXT_OR_EMPTY: Final = Kind(
 TEXT_OR_NONE: Final[Kind[str | None]] = Kind(
     "TEXT",
     "a text",
-    lambda value: None if value is None else _parse_text(value),
-    _show_or_off,
+    lambda value: None if value is None else parse_text(value),
+    show_or_off,
 )
 
 
@@ -270,7 +268,7 @@ FILE_OR_NONE: Final[Kind[str | None]] = Kind(
     "FILE",
     "the name of a file, or `-`",
     lambda value: None if value is None else _parse_file(value),
-    _show_or_off,
+    show_or_off,
 )
 
 
@@ -286,7 +284,7 @@ DIRECTORY_OR_NONE: Final[Kind[str | None]] = Kind(
     "DIR",
     "the name of a directory",
     _parse_directory,
-    _show_or_off,
+    show_or_off,
 )
 
 
@@ -321,107 +319,4 @@ PAIRS: Final = Kind(
     _parse_pairs,
     lambda value: "\n".join(value) or "none",
     is_list=True,
-)
-
-
-# --- Addresses ---------------------------------------------------------------------------
-
-
-def _parse_addresses(value: object) -> tuple[str, ...]:
-    """Of one text, with commas between addresses, or of several texts."""
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, tuple | list) or not all(isinstance(each, str) for each in values):
-        raise ValueError("it takes an address, which is a text, or a list of them")
-    addresses = tuple(each.strip() for text in values for each in text.split(","))
-    if not addresses:
-        raise ValueError("it takes at least one address")
-    seen = set()
-    for text in addresses:
-        address = parse_address(text)
-        if address in seen and not (isinstance(address, Address) and address.port == 0):
-            raise ValueError(f"{text} is given twice")
-        seen.add(address)
-    return addresses
-
-
-ADDRESSES: Final = Kind(
-    "ADDRESS",
-    "addresses",
-    _parse_addresses,
-    ",".join,
-    is_list=True,
-)
-
-
-def _parse_address(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("it takes an address, which is a text")
-    parse_address(value)
-    return value
-
-
-ADDRESS_OR_NONE: Final[Kind[str | None]] = Kind(
-    "ADDRESS",
-    "an address",
-    _parse_address,
-    _show_or_off,
-)
-
-
-def _parse_statsd(value: object) -> str | None:
-    """As gunicorn, but that the port may be left out. With it, whoever reads this needs no
-    default."""
-    text = _parse_text(value) if value is not None else None
-    if text is None:
-        return None
-    if ":" not in text:
-        text = f"{text}:{STATSD_PORT}"
-    address = parse_address(text)
-    if isinstance(address, Descriptor) or (
-        isinstance(address, Address) and not (address.host and address.port)
-    ):
-        raise ValueError("it takes HOST, HOST:PORT or unix:PATH")
-    return text
-
-
-STATSD_OR_NONE: Final[Kind[str | None]] = Kind(
-    "ADDRESS",
-    "`HOST`, `HOST:PORT` or `unix:PATH`",
-    _parse_statsd,
-    _show_or_off,
-)
-
-
-def _parse_url_path(value: object) -> str | None:
-    if value is None:
-        return None
-    # As in PATH_INFO, but that there is no need for what has to be percent-encoded.
-    if isinstance(value, str) and re.fullmatch(r"/[\w\-.~/]*", value, re.ASCII):
-        return value
-    raise ValueError("it takes a path such as /health: letters, digits and / - . _ ~")
-
-
-def _parse_target(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str) and re.fullmatch(r"/[!-~]*", value) and "#" not in value:
-        return value
-    raise ValueError("it takes a path such as /ready, perhaps with ?NAME=VALUE, in ASCII")
-
-
-TARGET_OR_NONE: Final[Kind[str | None]] = Kind(
-    "PATH",
-    "a path that begins with `/`, and perhaps a query",
-    _parse_target,
-    _show_or_off,
-)
-
-
-URL_PATH_OR_NONE: Final[Kind[str | None]] = Kind(
-    "PATH",
-    "a path that begins with `/`",
-    _parse_url_path,
-    _show_or_off,
 )

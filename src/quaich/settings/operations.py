@@ -8,19 +8,15 @@ from typing import Final, Literal, get_args
 
 from quaich.settings.declare import setting
 from quaich.settings.kinds import (
-    ADDRESS_OR_NONE,
     APP_OR_NONE,
     DIRECTORY_OR_NONE,
     FILE_OR_NONE,
     MODE_OR_NONE,
     NETWORKS,
     PAIRS,
-    STATSD_OR_NONE,
-    TARGET_OR_NONE,
     TEXT_OR_EMPTY,
     TEXT_OR_NONE,
     TRUTH,
-    URL_PATH_OR_NONE,
     Auto,
     choice,
     duration,
@@ -28,6 +24,12 @@ from quaich.settings.kinds import (
     texts,
     whole_number,
     whole_number_or_auto,
+)
+from quaich.settings.places import (
+    ADDRESS_OR_NONE,
+    STATSD_OR_NONE,
+    TARGET_OR_NONE,
+    URL_PATH_OR_NONE,
 )
 
 CertReqs = Literal["none", "optional", "required"]
