@@ -6,10 +6,13 @@ import io
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from quaich.exchange.files import FileSlice, size_left
+from quaich.exchange.files import FileParts, size_left
 
 CONTENT = b"0123456789"
 
@@ -110,31 +113,52 @@ def test_a_file_that_is_closed_or_detached(path: Path) -> None:
     assert size_left(buffered) is None
 
 
-# --- A part of a file --------------------------------------------------------------------
+# --- Parts of a file ---------------------------------------------------------------------
 
 
-def test_a_slice(path: Path) -> None:
+def test_a_part(path: Path) -> None:
     """It ends where it is to end, whoever else moves the file's position."""
     with path.open("rb", buffering=0) as file:
-        part = FileSlice(file, 2, 8)
-        assert (size_left(part), part.tell()) == (6, 2)
+        part = FileParts(file, [(2, 6)])
+        assert size_left(part) == 6
         assert part.read(2) == b"23"
         file.seek(0)
-        assert (size_left(part), part.tell()) == (4, 4)
+        assert size_left(part) == 4
         assert size_left(part, read=2) == 6
         assert part.read(100) == b"4567"
         assert part.read(100) == b""
         assert size_left(part) == 0
-        part.seek(3)
-        assert part.read(1) == b"3"
         assert part.fileno() == file.fileno()
         part.close()
         assert file.closed
 
 
-def test_a_slice_of_a_file_that_has_become_shorter(path: Path) -> None:
+def test_a_part_of_a_file_that_has_become_shorter(path: Path) -> None:
     with path.open("rb", buffering=0) as file:
-        part = FileSlice(file, 2, 8)
+        part = FileParts(file, [(2, 6), b"end"])
         os.truncate(path, 4)
-        assert part.read(100) == b"23"
+        assert part.read(2) == b"23"
         assert part.read(100) == b""
+        assert part.read(100) == b""
+
+
+@given(st.lists(st.integers(1, 12), min_size=1), st.integers(0, 20))
+def test_however_it_is_read_the_bytes_are_the_same(sizes: list[int], most: int) -> None:
+    """And what is left at any moment is what would be read."""
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(b"0123456789")
+        raw: Any = file
+        part = FileParts(raw, [b"<", (3, 4), b"|", b"|", (0, 2), b">"])
+        whole, found = b"<3456||01>", b""
+        for size in sizes:
+            left = whole[len(found) :]
+            pieces = part.pieces_left(most)
+            shown = b"".join(
+                each if isinstance(each, bytes) else b"0123456789"[each[0] : sum(each)]
+                for each in pieces
+            )
+            assert shown == left[:most]
+            assert size_left(part) == len(left)
+            found += part.read(size)
+            assert found == whole[: len(found)]
+            assert len(found) == min(len(whole), len(whole) - len(left) + size)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from quaich.exchange.call import READ_MAX
 from server.applications import PLAIN, Environ
 from server.conftest import Connect, Errors, Serve
 from server.wire import Gate, Truncated, get, wait_until
@@ -117,7 +118,8 @@ def test_a_file_from_its_position_to_its_end(
         response = client.exchange(request)
         assert (response.framing, response.content) == ("length", CONTENT[position:])
         app.all_are_closed()
-        assert sendfile.bytes == number * (len(CONTENT) - position)
+        size = len(CONTENT) - position
+        assert sendfile.bytes == number * (size if size > READ_MAX else 0)
 
 
 def test_what_has_been_read_ahead_is_not_lost(

@@ -70,7 +70,7 @@ def test_the_system_sends_it_and_ranges_of_it(
     assert response.field("Content-Range") == f"bytes 1000-500999/{len(CONTENT)}"
     assert client.response().content == CONTENT[-5:]
     assert client.response().content == CONTENT
-    assert sent == 500_000 + 5 + len(CONTENT)
+    assert sent == 500_000 + len(CONTENT)  # so few as 5 are read
 
 
 def test_where_the_system_cannot(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +88,38 @@ def test_several_ranges(client: Client) -> None:
     assert response.status == 206
     assert response.framing == "length"
     assert CONTENT[100:300_000] in response.content
+    assert response.content.endswith(b"--\r\n")
+
+
+def test_who_reads_nothing_holds_no_thread(serve: Serve, connect: Connect, root: Path) -> None:
+    """Whatever of a file it has asked for."""
+    with (root / "large").open("wb") as file:
+        file.truncate(20_000_000)
+    server = serve(application, static=[f"/static={root}"], threads=1)
+    slow = [connect(server, receive_buffer=4096) for _ in range(3)]
+    wishes = ((), ("Range: bytes=1-",), ("Range: bytes=0-9000000,9500000-",))
+    for client, wish in zip(slow, wishes, strict=True):
+        client.send(get("/static/large", *wish))
+        assert client.head().status in (200, 206)
+    assert connect(server).exchange(get("/other")).content == b"/other"
+
+
+def test_who_asks_for_many_small_files_holds_no_descriptor(
+    client: Client, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a few clients that read nothing would have all that there are."""
+    (root / "one").write_bytes(b"1")
+    taken = []
+    dup = os.dup
+
+    def spy(fd: int) -> int:
+        taken.append(fd)
+        return dup(fd)
+
+    monkeypatch.setattr(os, "dup", spy)
+    client.send(get("/static/one") * 60 + get("/static/one", "Range: bytes=0-0"))
+    assert [client.response().content for _ in range(61)] == [b"1"] * 61
+    assert not taken
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, Final, Protocol
 
-from quaich.exchange.files import size_left
+from quaich.exchange.files import FileParts, Piece, size_left
 from quaich.exchange.log import SafeLogger
 from quaich.exchange.response import (
     check_block,
@@ -37,6 +37,9 @@ from quaich.util import FileWrapper
 logger = SafeLogger("quaich.error")
 
 _sound_statuses: dict[str, bool] = {}
+
+READ_MAX: Final = 64 * 1024
+"""Bytes up to which a file is read; more are left to the system to send."""
 
 DRAIN_MAX: Final = 1024 * 1024
 """Bytes of unread content that a server reads for the sake of the next request (H078)."""
@@ -75,8 +78,8 @@ class Channel(Protocol):
     def send_more(self, data: bytes, /) -> None:
         """As :meth:`send`, for what follows the first block."""
 
-    def send_file(self, file: Any, offset: int, size: int, /) -> None:
-        """Send ``size`` bytes of an open file, from ``offset`` on."""
+    def send_file(self, file: Any, pieces: list[Piece], /) -> None:
+        """Send pieces of an open file. Does not wait, however slowly the peer takes them."""
 
     def origin_fields(self, has_date: bool, has_server: bool, /) -> str:
         """Date and Server, those that the application has not given (S61, H133, H135)."""
@@ -204,18 +207,37 @@ class Call:
         size = size_left(file)
         if not size:
             return False
+        if size <= READ_MAX and self._is_whole(size):
+            # For so little it is quicker to read it, and the client holds no descriptor.
+            block = file.read(size)
+            if not self._answer(block):
+                self._begin(block, len(block))
+                self._finish()
+            return True
         self._begin(b"", size)
         if self._left is not None:
             size = min(size, self._left)
         if self._silent or not size:
             self._finish()
             return True
-        self.channel.send_file(file, file.tell(), size)
+        if type(file) is FileParts:
+            self.channel.send_file(file.file, file.pieces_left(size))
+        else:
+            self.channel.send_file(file, [(file.tell(), size)])
         self.content_sent += size
         if self._left is not None:
             self._left -= size
         self._finish()
         return True
+
+    def _is_whole(self, size: int) -> bool:
+        """Whether so many bytes are the content, and content is to go out."""
+        section = self.section
+        return (
+            section is not None
+            and section[1] in (None, str(size))
+            and self.request.method != "HEAD"
+        )
 
     # --- What goes out --------------------------------------------------------------------
 

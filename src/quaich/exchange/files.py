@@ -3,46 +3,67 @@
 import io
 import os
 import stat
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
+Piece = bytes | tuple[int, int]
+"""Bytes, or bytes of a file: where they begin, and how many."""
 
-class FileSlice:
-    """The bytes of an open file from ``start`` up to ``stop``, as a file of their own.
 
-    Whoever iterates gets these and no more; whoever knows the class may let the system send them,
-    from :meth:`tell` on. It moves the file's position with each read, so several slices of one
-    file may be read in turns by one thread.
+class FileParts:
+    """Parts of an open file, and bytes before, between and behind them, as a file of their own.
+
+    Whoever iterates gets these and no more; whoever knows the class may let the system send them
+    (:meth:`pieces_left`). It moves the file's position with each read, so that one thread may read
+    several of them in turns.
     """
 
-    def __init__(self, file: io.FileIO, start: int, stop: int) -> None:
-        self._file = file
-        self._position = start
-        self._stop = stop
+    def __init__(self, file: io.FileIO, pieces: Iterable[Piece]) -> None:
+        self.file = file
+        self._pieces: deque[Piece] = deque(pieces)  # those that have not been read
         self.close = file.close
         self.fileno = file.fileno
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; ``b""`` at the end."""
-        size = min(size, self._stop - self._position)
-        if size <= 0:
-            return b""
-        self._file.seek(self._position)
-        data = self._file.read(size)
-        self._position += len(data)
-        return data
-
-    def tell(self) -> int:
-        """The position in the whole file."""
-        return self._position
-
-    def seek(self, position: int, /) -> None:
-        """Go to a position in the whole file."""
-        self._position = position
+        """At most ``size`` bytes; ``b""`` at the end, and where the file has become shorter."""
+        blocks: list[bytes] = []
+        while self._pieces and size > 0:
+            first = self._pieces[0]
+            if isinstance(first, bytes):
+                block, rest = first[:size], first[size:]
+                is_read = not rest
+                self._pieces[0] = rest
+            else:
+                offset, left = first
+                self.file.seek(offset)
+                block = self.file.read(min(size, left))
+                is_read = len(block) == left
+                if not block:
+                    self._pieces.clear()
+                    break
+                self._pieces[0] = (offset + len(block), left - len(block))
+            if is_read:
+                self._pieces.popleft()
+            blocks.append(block)
+            size -= len(block)
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def size_left(self) -> int:
-        """Bytes up to the end of the slice, whether or not the file still has them: whoever has
-        made it has looked."""
-        return max(0, self._stop - self._position)
+        """Bytes that have not been read, whether or not the file still has them: whoever has made
+        it has looked."""
+        return sum(len(each) if isinstance(each, bytes) else each[1] for each in self._pieces)
+
+    def pieces_left(self, size: int) -> list[Piece]:
+        """What has not been read, of ``size`` bytes at most."""
+        pieces: list[Piece] = []
+        for each in self._pieces:
+            if size <= 0:
+                break
+            piece = each[:size] if isinstance(each, bytes) else (each[0], min(each[1], size))
+            size -= len(piece) if isinstance(piece, bytes) else piece[1]
+            pieces.append(piece)
+        return pieces
 
 
 def size_left(filelike: Any, read: int = 0) -> int | None:
@@ -54,7 +75,7 @@ def size_left(filelike: Any, read: int = 0) -> int | None:
     """
     raw = filelike
     try:
-        if type(filelike) is FileSlice:
+        if type(filelike) is FileParts:
             return filelike.size_left() + read
         if type(filelike) is io.BufferedReader or type(filelike) is io.BufferedRandom:
             raw = filelike.raw

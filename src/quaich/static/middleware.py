@@ -11,7 +11,7 @@ from time import time
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from quaich.exchange.files import FileSlice
+from quaich.exchange.files import FileParts, Piece
 from quaich.settings.operations import Symlinks
 from quaich.static.coding import CODINGS, accepted_codings, choose_coding
 from quaich.static.conditions import (
@@ -187,7 +187,7 @@ def _send(
             headers.append(("Content-Type", parts.content_type))
             headers.append(("Content-Length", str(parts.length)))
             start_response("206 Partial Content", headers)
-            return _MultipartBody(file, parts)
+            return _body(environ.get("wsgi.file_wrapper"), FileParts(file, _pieces(parts)))
         headers.append(("Content-Type", content_type))
         if ranges is None:
             status, sent = "200 OK", ByteRange(0, opened.size)
@@ -199,18 +199,26 @@ def _send(
         if environ["REQUEST_METHOD"] == "HEAD":
             file.close()
             return []
-        return _body(environ.get("wsgi.file_wrapper"), file, sent)
+        part = FileParts(file, [(sent.start, sent.stop - sent.start)])
+        return _body(environ.get("wsgi.file_wrapper"), part)
     except BaseException:
         file.close()
         raise
 
 
-def _body(wrapper: Any, file: Any, sent: ByteRange) -> Iterable[bytes]:
+def _pieces(parts: Multipart) -> Iterator[Piece]:
+    """Ranges of a file, each behind its head."""
+    for head, each in zip(parts.heads, parts.ranges, strict=True):
+        yield head
+        yield each.start, each.stop - each.start
+    yield parts.end
+
+
+def _body(wrapper: Any, parts: FileParts) -> Iterable[bytes]:
     """The bytes of a file as a response. With Quaich's wrapper, the system sends them. Others may
     send the whole file whatever Content-Length says: they get an iterable that ends where it is
     to end."""
-    file_slice = FileSlice(file, sent.start, sent.stop)
-    return FileWrapper(file_slice, BLOCK) if wrapper is FileWrapper else _Blocks(file_slice)
+    return FileWrapper(parts, BLOCK) if wrapper is FileWrapper else _Blocks(parts)
 
 
 class _Readable(Protocol):
@@ -227,24 +235,6 @@ class _Blocks:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self._file.read(BLOCK), b"")
-
-
-class _MultipartBody:
-    """Ranges of a file, each behind its head."""
-
-    def __init__(self, file: Any, parts: Multipart) -> None:
-        self._file = file
-        self._parts = parts
-        self.close = file.close
-
-    def __iter__(self) -> Iterator[bytes]:
-        parts = self._parts
-        for head, each in zip(parts.heads, parts.ranges, strict=True):
-            part = FileSlice(self._file, each.start, each.stop)
-            # The first block together with the head.
-            yield head + part.read(BLOCK)
-            yield from iter(lambda part=part: part.read(BLOCK), b"")  # type: ignore[misc]
-        yield parts.end
 
 
 def _say(

@@ -86,9 +86,9 @@ def test_files_between_bytes(
     outbox = Outbox(ours)
     outbox.put(b"before ")
     with path.open("rb") as file:
-        outbox.put_file(file.fileno(), 5, 1000)
+        outbox.put_file(file.fileno(), [(5, 1000)])
         outbox.put(b" between ")
-        outbox.put_file(file.fileno(), 0, len(content))
+        outbox.put_file(file.fileno(), [(0, len(content))])
         file.seek(77)
         assert file.tell() == 77
     outbox.put(b" behind")
@@ -102,7 +102,7 @@ def test_a_file_that_became_shorter_breaks_it(pair: Pair, tmp_path: Path) -> Non
     path.write_bytes(b"short")
     outbox = Outbox(pair[0])
     with path.open("rb") as file:
-        outbox.put_file(file.fileno(), 0, 10)
+        outbox.put_file(file.fileno(), [(0, 10)])
     with pytest.raises(PeerGone, match="shorter"):
         outbox.flush()
     with pytest.raises(PeerGone):
@@ -122,8 +122,8 @@ def test_files_are_closed(pair: Pair, tmp_path: Path, ending: str) -> None:
     before = descriptors()
     outbox = Outbox(ours)
     with path.open("rb") as file:
-        outbox.put_file(file.fileno(), 0, 7)
-        outbox.put_file(file.fileno(), 0, 7)
+        outbox.put_file(file.fileno(), [(0, 7)])
+        outbox.put_file(file.fileno(), [(0, 7)])
     assert descriptors() == before + 2
     if ending == "sent":
         assert everything(outbox, theirs, 14) == b"content" * 2
@@ -266,6 +266,6 @@ def test_a_file_does_not_keep_others_waiting(
     os.truncate(path, size)
     outbox = Outbox(pair[0])
     with path.open("rb") as file:
-        outbox.put_file(file.fileno(), 0, size)
+        outbox.put_file(file.fileno(), [(0, size)])
     assert [outbox.flush() for _ in range(3)] == [False, False, True]
     assert asked == [most, most, size - 2 * most]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from quaich.server.connections.ending import Ending
 from quaich.server.connections.registry import Connections
 from quaich.server.poller import open_poller
 from quaich.server.recording import Recorder
+from quaich.server.tls import connection
 from quaich.server.tls.connection import _SEAL_MAX, TlsConnection, TlsOutbox
 from quaich.server.tls.tunnel import _RESPONSES_MAX, RECORD_MAX, Tunnel
 from quaich.settings import Timeouts
@@ -64,8 +65,12 @@ class Peer:
         assert is_done
         return self
 
+    def take(self) -> bytes:
+        """The records that are to be sent."""
+        return self._outgoing.read()
+
     def push(self) -> None:
-        self.socket.sendall(self._outgoing.read())
+        self.socket.sendall(self.take())
 
     def pull(self) -> None:
         """Take what has come."""
@@ -135,6 +140,34 @@ def test_a_full_read_may_have_left_something(peer: Peer) -> None:
     data, has_more = peer.tunnel.read()
     assert has_more
     assert data + peer.tunnel.read()[0] == DATA[:100_000]
+
+
+def test_records_are_opened_in_few_steps_however_they_come(peer: Peer) -> None:
+    """Also if each piece ends with the first byte of the next record."""
+
+    class Counting:
+        reads = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tls, name)
+
+        def read(self, size: int) -> bytes:
+            self.reads += 1
+            return tls.read(size)
+
+    peer.shake_hands()
+    tls, counting = peer.tunnel.tls, Counting()
+    peer.tunnel.tls = cast("Any", counting)
+    peer.tls.write(DATA[: 4 * RECORD_MAX])
+    records = peer.take()
+    size = len(records) // 4
+    came = b""
+    for start in (0, *range(1, len(records), size)):
+        peer.socket.sendall(records[start : start + size] if start else records[:1])
+        with suppress(BlockingIOError):
+            came += peer.tunnel.read()[0]
+    assert came == DATA[: 4 * RECORD_MAX]
+    assert counting.reads < 40
 
 
 def test_a_part_of_a_record_is_nothing_yet(peer: Peer) -> None:
@@ -272,7 +305,7 @@ def test_all_of_an_outbox_comes_in_its_order(peer: Peer, tmp_path: Path) -> None
     for block in blocks:
         outbox.put(block)
     with (tmp_path / "file").open("rb") as file:
-        outbox.put_file(file.fileno(), 100, 150_000)
+        outbox.put_file(file.fileno(), [(100, 150_000)])
     outbox.put(b"last")
     outbox.part()
     expected = b"".join(blocks) + DATA[100:150_100] + b"last"
@@ -287,13 +320,29 @@ def test_all_of_an_outbox_comes_in_its_order(peer: Peer, tmp_path: Path) -> None
     assert peer.tls.read(1) == b"", "it ends with a farewell"
 
 
+def test_a_file_that_goes_as_fast_as_it_comes_lets_others_have_their_turn(
+    peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "TURN_MAX", 50_000)
+    peer.shake_hands()
+    (tmp_path / "file").write_bytes(DATA)
+    outbox = TlsOutbox(peer.tunnel)
+    with (tmp_path / "file").open("rb") as file:
+        outbox.put_file(file.fileno(), [(0, 3 * _SEAL_MAX)])
+    for number in (1, 2):
+        assert not outbox.flush()
+        assert outbox.size == (3 - number) * _SEAL_MAX
+        assert len(peer.read()) == _SEAL_MAX
+    assert outbox.flush()
+
+
 def test_a_file_that_became_shorter(peer: Peer, tmp_path: Path) -> None:
     peer.shake_hands()
     path = tmp_path / "file"
     path.write_bytes(b"short")
     outbox = TlsOutbox(peer.tunnel)
     with path.open("rb") as file:
-        outbox.put_file(file.fileno(), 0, 10)
+        outbox.put_file(file.fileno(), [(0, 10)])
     outbox.part()
     with pytest.raises(PeerGone, match="shorter"):
         outbox.flush()
@@ -309,8 +358,8 @@ def test_an_outbox_that_breaks_closes_its_files(peer: Peer, tmp_path: Path) -> N
     outbox = TlsOutbox(peer.tunnel)
     before = descriptors()
     with path.open("rb") as file:
-        outbox.put_file(file.fileno(), 0, len(DATA))
-        outbox.put_file(file.fileno(), 0, len(DATA))
+        outbox.put_file(file.fileno(), [(0, len(DATA))])
+        outbox.put_file(file.fileno(), [(0, len(DATA))])
     outbox.flush()
     outbox.fail(ConnectionAbortedError("it has gone"))
     assert descriptors() == before

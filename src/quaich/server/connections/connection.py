@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from quaich.exchange.call import PeerGone
+from quaich.exchange.files import Piece
 from quaich.exchange.forwarded import Rewriter
 from quaich.protocol.body import LAST_CHUNK
 from quaich.protocol.errors import BodyError
@@ -209,13 +210,17 @@ class Connection:
     def _send_parts(self, data: bytes, block: bytes) -> int:
         return self.socket.sendmsg([data, block])
 
-    def send_file(self, file: Any, offset: int, size: int) -> None:
+    def send_file(self, file: Any, pieces: list[Piece]) -> None:
         """Let the system send a file's bytes (sendfile), where it can."""
         outbox = self.outbox or self.make_outbox()
         try:
-            outbox.put_file(file.fileno(), offset, size)
+            outbox.put_file(file.fileno(), pieces)
         except OSError:  # there is no descriptor left
-            self._send_copy(file, offset, size)
+            for piece in pieces:
+                if isinstance(piece, bytes):
+                    self.send(piece)
+                else:
+                    self._send_copy(file, *piece)
             return
         self.outbox = outbox
         self.flush()

@@ -10,16 +10,18 @@ import os
 import socket
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 from quaich.exchange.call import PeerGone
+from quaich.exchange.files import Piece
 
 _PARTS_MAX: Final = 64
 """Blocks for one sendmsg(); the system takes 1024 (IOV_MAX)."""
 
-_SENDFILE_MAX: Final = 2 * 1024 * 1024
-"""Bytes for one sendfile(), after which others get their turn: to a client that reads as fast as
-they come, one call would go on for gigabytes. nginx has the same (sendfile_max_chunk)."""
+TURN_MAX: Final = 2 * 1024 * 1024
+"""Bytes of files for one flush, after which others get their turn: to a client that reads as fast
+as they come, it would go on for gigabytes. nginx has the same (sendfile_max_chunk)."""
 
 _READ_MAX: Final = 65536  # bytes of a file that are read for one send()
 
@@ -29,14 +31,30 @@ _CANNOT: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _Part = Any  # bytes, memoryview or FileRange
 
 
-class FileRange:
-    """Bytes of a file that are still to be sent. Has the file open on its own account, so
-    that the application may close its own."""
+class OpenFile:
+    """A descriptor of our own, so that the application may close its. Closed with the last of the
+    ranges that use it; under the lock of the outbox that has them."""
 
-    __slots__ = ("fd", "offset", "size", "unsendable")
+    __slots__ = ("fd", "users")
 
-    def __init__(self, fd: int, offset: int, size: int) -> None:
+    def __init__(self, fd: int) -> None:
         self.fd = os.dup(fd)
+        self.users = 0
+
+    def release(self) -> None:
+        self.users -= 1
+        if not self.users:
+            os.close(self.fd)
+
+
+class FileRange:
+    """Bytes of a file that are still to be sent."""
+
+    __slots__ = ("_file", "offset", "size", "unsendable")
+
+    def __init__(self, file: OpenFile, offset: int, size: int) -> None:
+        file.users += 1
+        self._file = file
         self.offset = offset
         self.size = size
         self.unsendable = False  # by the system; so it is read here
@@ -45,18 +63,42 @@ class FileRange:
         return self.size
 
     def send(self, connection: socket.socket) -> int:
-        """Send what the peer takes now; how many bytes."""
+        """Send what the peer takes now; how many bytes. OSError, if the file has become
+        shorter."""
         if not self.unsendable:
             try:
-                return os.sendfile(
-                    connection.fileno(), self.fd, self.offset, min(self.size, _SENDFILE_MAX)
+                sent = os.sendfile(
+                    connection.fileno(), self._file.fd, self.offset, min(self.size, TURN_MAX)
                 )
             except OSError as error:
                 if error.errno not in _CANNOT:
                     raise
                 self.unsendable = True
-        data = os.pread(self.fd, min(self.size, _READ_MAX), self.offset)
-        return connection.send(data) if data else 0
+            else:
+                return self._some(sent)
+        data = os.pread(self._file.fd, min(self.size, _READ_MAX), self.offset)
+        return connection.send(data) if self._some(len(data)) else 0
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, so many at most; they count as sent. OSError as with :meth:`send`."""
+        data = os.pread(self._file.fd, min(self.size, most), self.offset)
+        self.skip(self._some(len(data)))
+        return data
+
+    def skip(self, sent: int) -> None:
+        """So many bytes have been sent."""
+        self.offset += sent
+        self.size -= sent
+
+    def close(self) -> None:
+        """To be called once, by who takes it out of the outbox."""
+        self._file.release()
+
+    @staticmethod
+    def _some(count: int) -> int:
+        if not count:
+            raise OSError("the file became shorter while it was sent")
+        return count
 
 
 class Outbox:
@@ -88,12 +130,13 @@ class Outbox:
             self._parts.append(data)
             self.size += len(data)
 
-    def put_file(self, fd: int, offset: int, size: int) -> None:
-        """Add bytes of an open file."""
-        part = FileRange(fd, offset, size)
+    def put_file(self, fd: int, pieces: Iterable[Piece]) -> None:
+        """Add pieces of an open file, at least one of them of the file. OSError, if the system has
+        no descriptor to give."""
+        file = OpenFile(fd)
         with self.lock:
-            self._parts.append(part)
-            self.size += size
+            for piece in pieces:
+                self.add(piece if isinstance(piece, bytes) else FileRange(file, *piece))
 
     def part(self) -> None:
         """Nothing will be added. With TLS, the peer is told so behind the last byte."""
@@ -115,7 +158,7 @@ class Outbox:
         while self._parts:
             if not self._send_some():
                 return False
-            if self.total - begun >= _SENDFILE_MAX and self._parts:
+            if self.total - begun >= TURN_MAX and self._parts:
                 return False  # who asks for room then is told at once, behind the others
         return True
 
@@ -125,8 +168,6 @@ class Outbox:
         try:
             if type(first) is FileRange:
                 sent = first.send(self._socket)
-                if not sent:
-                    raise OSError("the file became shorter while it was sent")
             elif len(self._parts) == 1:
                 sent = self._socket.send(first)
             else:
@@ -139,14 +180,13 @@ class Outbox:
             first = self._parts[0]
             if sent < len(first):
                 if type(first) is FileRange:
-                    first.offset += sent
-                    first.size -= sent
+                    first.skip(sent)
                 else:
                     self._parts[0] = memoryview(first)[sent:]
                 break
             sent -= len(first)
             if type(self._parts.popleft()) is FileRange:
-                os.close(first.fd)
+                first.close()
         self._taken.notify_all()
         return True
 
@@ -179,7 +219,7 @@ class Outbox:
         self.broken = self.broken or error.with_traceback(None)
         for part in self._parts:
             if type(part) is FileRange:
-                os.close(part.fd)
+                part.close()
         self._parts.clear()
         self.size = 0
         self._taken.notify_all()

@@ -6,7 +6,6 @@
 The tunnel is that of quaich.server.tls.tunnel.
 """
 
-import os
 import select
 import socket
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any, Final
 from quaich.exchange.call import PeerGone
 from quaich.exchange.tls_environ import tls_variables
 from quaich.server.connections.connection import Connection, State
-from quaich.server.connections.outbox import FileRange, Outbox
+from quaich.server.connections.outbox import TURN_MAX, FileRange, Outbox
 from quaich.server.connections.surroundings import LoopSide
 from quaich.server.tls.tunnel import RECORD_MAX, Tunnel
 from quaich.types import WSGIEnvironment
@@ -47,9 +46,12 @@ class TlsOutbox(Outbox):
             self._parting = True
 
     def _send_all(self) -> bool:
+        begun = self.total
         while self._parts or self._parting or self._tunnel.has_unsent:
             if not self._send_some():
                 return False
+            if self.total - begun >= TURN_MAX and self._parts:
+                return False  # as in the other outbox
         return True
 
     def _send_some(self) -> bool:
@@ -79,13 +81,9 @@ class TlsOutbox(Outbox):
             if type(first) is FileRange:
                 if blocks:
                     break  # reading may fail, and what stands before is to be sent
-                block: Any = os.pread(first.fd, min(first.size, room), first.offset)
-                if not block:
-                    raise OSError("the file became shorter while it was sent")
-                first.offset += len(block)
-                first.size -= len(block)
+                block: Any = first.read(room)
                 if not first.size:
-                    os.close(parts.popleft().fd)
+                    parts.popleft().close()
             elif len(first) <= room:
                 block = parts.popleft()
             else:

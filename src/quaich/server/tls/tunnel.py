@@ -137,8 +137,9 @@ class Tunnel:
                 try:
                     while incoming.pending or tls.pending():
                         # There is never more in records than they are long: no larger buffer is
-                        # made.
-                        block = tls.read(min(incoming.pending or RECORD_MAX, RECORD_MAX))
+                        # made. What has been opened already may be more than what is sealed.
+                        size = max(incoming.pending, tls.pending()) or RECORD_MAX
+                        block = tls.read(min(size, RECORD_MAX))
                         if not block:
                             self.ended = True
                             break
