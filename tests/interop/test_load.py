@@ -38,9 +38,10 @@ def number(pattern: str, text: str) -> int:
     return int(found[1])
 
 
-def answered(server: Served, path: str) -> int:
+def answered(server: Served, path: str, late: int = 0) -> int:
     """How often the application was called for the path; then the server ends, and its access
-    log must say the same."""
+    log must say the same. ``late``: so many requests more may come after the count, of a client
+    that does not wait for its answers."""
     connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
     connection.request("GET", "/count")
     counts: dict[str, int] = json.loads(connection.getresponse().read())
@@ -48,8 +49,8 @@ def answered(server: Served, path: str) -> int:
     server.stop()
     assert server.said == []
     lines = [line for line in server.logged() if f" {path} HTTP/1." in line]
-    assert len(lines) == counts[path]
-    return counts[path]
+    assert counts[path] <= len(lines) <= counts[path] + late
+    return len(lines)
 
 
 AB = [
@@ -117,7 +118,7 @@ def test_wrk(
     assert good > 0
     # wrk stops by the clock: it does not wait for what it has asked for last.
     if "?" not in path:
-        assert good <= answered(server, path) <= good + AT_ONCE
+        assert good <= answered(server, path, late=AT_ONCE) <= good + AT_ONCE
 
 
 @pytest.mark.parametrize("pipelined", [1, 8])

@@ -208,17 +208,17 @@ def test_a_refusal_never_repeats_the_peer_s_bytes() -> None:
         ("GET", "//a//b", Target("//a//b")),
         ("GET", "/http://a/", Target("/http://a/")),
         ("OPTIONS", "*", Target("")),  # H033
-        ("GET", "http://a", Target("/", "", "a")),  # H029
-        ("GET", "http://a/", Target("/", "", "a")),
-        ("GET", "http://a/b?c", Target("/b", "c", "a")),
-        ("GET", "http://a?b", Target("/", "b", "a")),
-        ("GET", "http://a?b/c", Target("/", "b/c", "a")),
-        ("GET", "HTTP://a:8080/b", Target("/b", "", "a:8080")),
-        ("GET", "https://[::1]:443/b", Target("/b", "", "[::1]:443")),
-        ("GET", "http://a:/", Target("/", "", "a:")),
-        ("OPTIONS", "http://a", Target("", "", "a")),  # H029
-        ("OPTIONS", "http://a/", Target("/", "", "a")),
-        ("OPTIONS", "http://a?b", Target("/", "b", "a")),
+        ("GET", "http://a", Target("/", "", "a", "http")),  # H029
+        ("GET", "http://a/", Target("/", "", "a", "http")),
+        ("GET", "http://a/b?c", Target("/b", "c", "a", "http")),
+        ("GET", "http://a?b", Target("/", "b", "a", "http")),
+        ("GET", "http://a?b/c", Target("/", "b/c", "a", "http")),
+        ("GET", "HTTP://a:8080/b", Target("/b", "", "a:8080", "http")),
+        ("GET", "https://[::1]:443/b", Target("/b", "", "[::1]:443", "https")),
+        ("GET", "http://a:/", Target("/", "", "a:", "http")),
+        ("OPTIONS", "http://a", Target("", "", "a", "http")),  # H029
+        ("OPTIONS", "http://a/", Target("/", "", "a", "http")),
+        ("OPTIONS", "http://a?b", Target("/", "b", "a", "http")),
     ],
 )
 def test_a_target(method: str, target: str, parsed: Target) -> None:
@@ -230,9 +230,10 @@ def test_a_target(method: str, target: str, parsed: Target) -> None:
 @pytest.mark.parametrize("connection", ["http", "https"])
 def test_a_target_has_the_scheme_of_the_connection(scheme: str, connection: str) -> None:
     target = f"{scheme}://a/b"
-    assert parse_target("GET", target) == Target("/b", "", "a")
+    parsed = Target("/b", "", "a", scheme.lower())
+    assert parse_target("GET", target) == parsed
     if scheme.lower() == connection:
-        assert parse_target("GET", target, connection) == Target("/b", "", "a")
+        assert parse_target("GET", target, connection) == parsed
         return
     with pytest.raises(ProtocolError) as caught:
         parse_target("GET", target, connection)

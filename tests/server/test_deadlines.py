@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quaich.server.figures.counters import Tally
 from quaich.server.logs.access_log import AccessLog
 from server.applications import PLAIN, Environ, Held, answering
 from server.conftest import Connect, Errors, Serve
@@ -118,6 +119,7 @@ def test_a_response_that_has_begun_is_broken_off(
     with pytest.raises(Truncated) as info:
         client.exchange(get("/begin"))
     assert info.value.content == b"first"
+    wait_until(partial(has_been_raised, app, 1), "it is interrupted")
     assert app.raised == ["DeadlineExceeded"]
     wait_until(errors, "it is logged")
     assert "the response is broken off" in messages(errors)[0]
@@ -246,6 +248,73 @@ def test_the_access_log_has_what_the_client_got(
     assert connect(server).exchange(get()).status == 504
     wait_until(path.read_text, "it is written")
     assert path.read_text() == "504\n"
+
+
+def test_what_a_client_has_got_is_written_though_the_thread_stays(
+    serve: Serve, connect: Connect, errors: Errors, tmp_path: Path
+) -> None:
+    """Once, and in the figures as well: else what never ends would be seen nowhere."""
+    app = Held()
+    path = tmp_path / "log"
+    server = serve(
+        app, timeout=LIMIT, admin_bind="127.0.0.1:0", access_log=AccessLog(str(path), "%(s)s %(U)s")
+    )
+    stuck, other = connect(server), connect(server)
+    assert stuck.exchange(get("/wait")).status == 504
+    assert other.exchange(get("/other")).status == 200
+    wait_until(lambda: path.read_text() == "504 /wait\n200 /other\n", "both are written")
+    assert app.inside == 1
+    app.gate.open()
+    wait_until(lambda: not server.requests_under_way, "the thread is back")
+    assert other.exchange(get("/again")).status == 200
+    wait_until(lambda: "/again" in path.read_text(), "the next is written")
+    assert path.read_text().count("504") == 1
+    counters = server.figures.counters
+    assert counters is not None
+    assert Tally(counters.values()).by_code() == {200: 2, 504: 1}
+
+
+@pytest.mark.rule("S91")
+@pytest.mark.parametrize("how", ["length", "chunks", "end"])
+def test_a_client_hears_of_it_though_the_thread_stays(
+    serve: Serve, connect: Connect, errors: Errors, how: str
+) -> None:
+    """And where only the end would show how long the response was, it is an error."""
+    gate = Gate()
+
+    def app(environ: Environ, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", "9")] if how == "length" else [])
+        yield b"first"
+        gate.wait()
+        yield b"last"
+
+    server = serve(app, timeout=LIMIT)
+    client = connect(server)
+    client.send(get(version="HTTP/1.0" if how == "end" else "HTTP/1.1"))
+    with pytest.raises(Truncated) as info:
+        client.response()
+    assert info.value.content == b"first"
+    assert server.requests_under_way == 1
+    gate.open()
+    wait_until(lambda: not server.requests_under_way, "the thread is back")
+
+
+def test_who_reads_nothing_does_not_keep_an_application_from_its_time(
+    serve: Serve, connect: Connect, errors: Errors
+) -> None:
+    """What waits for the client is the server, not the application."""
+    gate = Gate()
+
+    def app(environ: Environ, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"x" * 20_000_000
+        gate.wait()
+
+    client = connect(serve(app, timeout=LIMIT, response_buffer=1000), receive_buffer=4096)
+    client.send(get())
+    wait_until(errors, "its time is over")
+    assert "the response is broken off" in messages(errors)[0]
+    gate.open()
 
 
 def test_a_thread_that_does_not_end_is_reported(

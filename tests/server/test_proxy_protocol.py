@@ -55,6 +55,16 @@ def test_the_client_is_whom_the_header_names(
     assert said(client) == expected  # the header is the connection's, not the request's
 
 
+@pytest.mark.parametrize("name", ["v2 Unix", "v2 IPv4"])
+def test_who_has_no_address_is_no_proxy_of_ours(serve: Serve, connect: Connect, name: str) -> None:
+    """What somebody on a Unix socket of the proxy's says, is said by anybody."""
+    for allowed, address in (("none", None), ("*", "203.0.113.9")):
+        client = connect(serve(peer, proxy_protocol="auto", forwarded_allow_ips=allowed))
+        client.send(SOUND[name][0])
+        found, _ = said(client, "X-Forwarded-For: 203.0.113.9")
+        assert (found == "203.0.113.9") == (address is not None)
+
+
 @pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
 def test_a_header_in_pieces(serve: Serve, connect: Connect, header: bytes) -> None:
     client = connect(serve(peer, proxy_protocol="auto"))

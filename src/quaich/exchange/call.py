@@ -110,6 +110,7 @@ class Call:
         "status",
     )
 
+    is_recorded: bool = False  # for the log and the figures it has ended already
     body: Any
     end: End
     refusal: ProtocolError | None

@@ -26,6 +26,7 @@ from quaich.protocol.forwarded import (
 )
 from quaich.protocol.memo import ENTRY_MAX, remember
 from quaich.protocol.request import decode_path
+from quaich.protocol.variables import BY_PROXIES
 from quaich.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = SafeLogger("quaich.error")
@@ -38,7 +39,15 @@ FORWARDED: Final = (
     "HTTP_X_FORWARDED_PREFIX",
     "HTTP_FORWARDED",
 )
-"""The variables of the fields that proxies set. A request without any needs no rewriting."""
+"""The variables of the fields that tell of a client; what they say is put into the other
+variables."""
+
+SAID_BY_PROXIES: Final = (
+    *FORWARDED,
+    *sorted({f"HTTP_{name}" for name in BY_PROXIES}.difference(FORWARDED)),
+)
+"""The variables of all fields that only a proxy may set. A request without any needs no
+rewriting."""
 
 # What decides what a proxy that is believed makes of an environ.
 _DECIDE: Final = (*FORWARDED, "HTTP_HOST", "wsgi.url_scheme")
@@ -49,7 +58,7 @@ _Rewriting = tuple[dict[str, str], tuple[str, ...]]  # variables to be set, and 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 Rewriter = Callable[[WSGIEnvironment], None]
-"""Rewrites an environ that has one of :data:`FORWARDED` at least. Raises ProtocolError."""
+"""Rewrites an environ that has one of :data:`SAID_BY_PROXIES` at least. Raises ProtocolError."""
 
 
 class Forwarding:
@@ -66,18 +75,24 @@ class Forwarding:
             ipaddress.ip_network(each, strict=False) for each in allowed if each != "*"
         ]
         self._believed = {f"HTTP_{name.upper().replace('-', '_')}" for name in fields}
+        self._others = [
+            each for each in SAID_BY_PROXIES if each not in FORWARDED and each not in self._believed
+        ]
         self._count = count
         self._told: set[str] = set()
         self._known: dict[_Said, _Rewriting] = {}
 
     def rewriter(self, peer: Any) -> Rewriter:
-        """What is done with the requests of a connection. ``peer`` is as ``accept()`` gives it;
-        one on a Unix socket is on this machine, and is believed."""
-        return self._believe if self._is_believed(peer) else self._disbelieve
+        """What is done with the requests of a connection of such a peer."""
+        return self._believe if self.believes(peer) else self._disbelieve
 
-    def _is_believed(self, peer: Any) -> bool:
-        if self._all or not isinstance(peer, tuple):
+    def believes(self, peer: Any) -> bool:
+        """Whether a peer is a proxy of our own. It is as ``accept()`` gives it; one on a Unix
+        socket is on this machine, and is believed. None: nobody knows where it is."""
+        if self._all:
             return True
+        if not isinstance(peer, tuple):
+            return peer is not None
         try:
             address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
         except ValueError:
@@ -87,7 +102,7 @@ class Forwarding:
         return any(each in network for network in self._networks for each in either)
 
     def _disbelieve(self, environ: WSGIEnvironment) -> None:
-        for name in FORWARDED:
+        for name in SAID_BY_PROXIES:
             if environ.pop(name, None) is not None:
                 self._tell(name, environ, "--forwarded-allow-ips names the proxies that are")
 
@@ -109,6 +124,10 @@ class Forwarding:
         environ.update(changed)
         for name in removed:
             environ.pop(name, None)
+        if not environ.keys().isdisjoint(self._others):
+            for name in self._others:
+                if environ.pop(name, None) is not None:
+                    self._tell(name, environ, "--forwarded-headers names the fields that are")
 
     def _learn(self, said: _Said, environ: WSGIEnvironment) -> _Rewriting:
         for name in FORWARDED:
@@ -123,7 +142,7 @@ class Forwarding:
             if name not in FORWARDED or name in self._believed
         }
         for each in (before, after):
-            each["REMOTE_ADDR"] = each["REMOTE_PORT"] = ""  # there, or not any more
+            each["REMOTE_ADDR"] = each["REMOTE_PORT"] = each["HTTPS"] = ""  # there, or not any more
         # RFC 7239 was made to take the place of the others: where it is believed and there, it
         # counts alone.
         forwarded = after.get("HTTP_FORWARDED")
@@ -195,6 +214,10 @@ def _rewrite(
         _set_client(environ, client)
     if scheme is not None:
         environ["wsgi.url_scheme"] = scheme
+        if scheme == "https":
+            environ["HTTPS"] = "on"
+        else:
+            environ.pop("HTTPS", None)
     if host or scheme is not None or port is not None:
         # Host as the proxy has passed it on may have the port by which the client came.
         authority = host or environ.get("HTTP_HOST", "")

@@ -224,5 +224,6 @@ def _whole(
         persists(version, values.get("connection", [])),
         decoder if has_content else None,
         has_content and expects_continue(version, ", ".join(values.get("expect", []))),
+        target.scheme if options.scheme is None else None,
     )
     return request, variables

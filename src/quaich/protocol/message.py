@@ -44,7 +44,7 @@ class HeadOptions:
     chunk_limits: ChunkLimits = field(default_factory=ChunkLimits)
     header_map: HeaderMap = "drop"
     leniency: Leniency = STRICT
-    scheme: str = "http"  # of the connection
+    scheme: str | None = "http"  # of the connection; None: whoever calls checks that
 
 
 STRICT_OPTIONS: Final = HeadOptions()
@@ -58,7 +58,8 @@ class Request:
 
     ``version`` is as sent, e.g. ``"HTTP/1.1"``; ``persists`` whether the client wants the
     connection to go on (H104). ``decoder`` is that of the content, None where no content
-    follows. ``awaits_continue``: the client waits for 100 (Continue) (H095).
+    follows. ``awaits_continue``: the client waits for 100 (Continue) (H095). ``scheme``: what an
+    absolute-form says, where nobody has checked it (:attr:`HeadOptions.scheme`).
     """
 
     method: str
@@ -66,6 +67,7 @@ class Request:
     persists: bool
     decoder: Decoder | None = None
     awaits_continue: bool = False
+    scheme: str | None = None
 
 
 Head = tuple[int, Request, dict[str, Any]]

@@ -117,17 +117,19 @@ def _request_line_error(line: bytes) -> ProtocolError:
 @dataclass(frozen=True, slots=True)
 class Target:
     """A request target. ``path`` is not decoded and empty for asterisk-form; ``authority`` is
-    given for absolute-form and authority-form only."""
+    given for absolute-form and authority-form only; ``scheme`` for absolute-form, in lower case."""
 
     path: str
     query: str = ""
     authority: str | None = None
+    scheme: str | None = None
 
 
 def parse_target(method: str, target: str, connection_scheme: str | None = None) -> Target:
     """The four forms of a request target (RFC 9112, section 3.2; H025-H033).
 
-    ``connection_scheme``: ``"http"`` or ``"https"``, to be kept by an absolute-form (H037).
+    ``connection_scheme``: ``"http"`` or ``"https"``, to be kept by an absolute-form (H037); None,
+    if that is to be checked later, with :func:`check_scheme`.
     """
     if "#" in target:
         raise ProtocolError("H026", 400, "a request target has no fragment")
@@ -152,15 +154,21 @@ def parse_target(method: str, target: str, connection_scheme: str | None = None)
         raise ProtocolError(
             "H025", 400, "a request target is an absolute path, an http URI, or * for OPTIONS"
         )
-    if connection_scheme is not None and scheme != connection_scheme:
-        # What is secured for its client is not to be had where it is not.
-        raise ProtocolError("H037", 421, f"this connection is {connection_scheme}, not {scheme}")
+    if connection_scheme is not None:
+        check_scheme(scheme, connection_scheme)
     before_query, mark, query = rest.partition("?")
     host, slash, path = before_query.partition("/")
     _check_authority(host, "H028", "the authority of the request target")
     if method == "OPTIONS" and not slash and not mark:
-        return Target("", authority=host)  # H029: what a proxy makes of "OPTIONS *"
-    return Target("/" + path, query, host)
+        return Target("", authority=host, scheme=scheme)  # H029: what a proxy makes of "OPTIONS *"
+    return Target("/" + path, query, host, scheme)
+
+
+def check_scheme(scheme: str, connection_scheme: str) -> None:
+    """Raise :class:`ProtocolError` if a request target is for another scheme than the connection's
+    (H037): what is secured for its client is not to be had where it is not."""
+    if scheme != connection_scheme:
+        raise ProtocolError("H037", 421, f"this connection is {connection_scheme}, not {scheme}")
 
 
 def decode_path(path: str) -> str:

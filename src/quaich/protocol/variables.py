@@ -30,6 +30,17 @@ BY_PROXIES: Final = frozenset(
         "X_FORWARDED_PORT",
         "X_FORWARDED_PREFIX",
         "X_FORWARDED_PROTO",
+        # Of these the server makes nothing; applications do.
+        "X_FORWARDED_PROTOCOL",
+        "X_FORWARDED_SCHEME",
+        "X_FORWARDED_SERVER",
+        "X_FORWARDED_SSL",
+        # Who somebody is, for the applications behind an oauth2-proxy.
+        "X_FORWARDED_ACCESS_TOKEN",
+        "X_FORWARDED_EMAIL",
+        "X_FORWARDED_GROUPS",
+        "X_FORWARDED_PREFERRED_USERNAME",
+        "X_FORWARDED_USER",
     }
 )
 

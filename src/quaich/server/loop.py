@@ -17,16 +17,18 @@ something came for it (``pending``). All others belong to the leader.
 
 import threading
 from collections import deque
+from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
 
 from quaich.exchange.call import Call
-from quaich.exchange.forwarded import FORWARDED, Forwarding
+from quaich.exchange.forwarded import SAID_BY_PROXIES, Forwarding
 from quaich.exchange.log import SafeLogger
 from quaich.protocol import variables
 from quaich.protocol.body import ChunkLimits
 from quaich.protocol.errors import ProtocolError
 from quaich.protocol.http1 import HeadLimits, HeadOptions, Request, parse_head
+from quaich.protocol.request import check_scheme
 from quaich.server.clock import Clock
 from quaich.server.connections.accepting import Acceptor, Listener
 from quaich.server.connections.connection import RECEIVE_MAX, Connection, State
@@ -93,6 +95,8 @@ class Loop:
             settings.environ.header_map,
             scheme="http" if settings.tls.certfile is None else "https",
         )
+        # Of which scheme a request is, a proxy says in the same head.
+        self._options_of_proxies = replace(self._options, scheme=None)
         proxies = settings.proxies
         self.forwarding = Forwarding(
             proxies.forwarded_allow_ips, proxies.forwarded_headers, proxies.forwarded_count
@@ -111,7 +115,7 @@ class Loop:
         self._recorder = Recorder(access_log, self.figures.counters)
         path = settings.admin.health_path
         self._health = None if path is None else Health(path, self.crew, self.clock)
-        self.deadlines = Deadlines(self.crew, settings, self.clock)
+        self.deadlines = Deadlines(self.crew, settings, self.clock, self._recorder)
         self.stopping = False
         self.ended = threading.Event()  # it was stopping, and no connection is left
         self._returned: deque[Connection] = deque()  # from threads that answered
@@ -305,16 +309,19 @@ class Loop:
         before."""
         base = connection.base or connection.first_environ()
         rewrite: Any = connection.rewrite
+        options = self._options_of_proxies if connection.is_proxied else self._options
         health = self._health
         turns = _TURN
         while True:
             try:
-                head = parse_head(data, start, base, self._options, connection.repetition)
+                head = parse_head(data, start, base, options, connection.repetition)
                 if head is None:
                     break
                 end, request, environ = head
-                if variables.some_seen and not environ.keys().isdisjoint(FORWARDED):
+                if variables.some_seen and not environ.keys().isdisjoint(SAID_BY_PROXIES):
                     rewrite(environ)
+                if request.scheme is not None:
+                    check_scheme(request.scheme, environ["wsgi.url_scheme"])
             except ProtocolError as error:
                 connection.request = None
                 self._ending.refuse(connection, error, head_only=data.startswith(b"HEAD ", start))

@@ -114,7 +114,7 @@ class Opening:
         connection.buffer = b""
         if header.source is not None:
             host, port = header.source
-            connection.peer = (host, port) if host else ""
+            connection.peer = (host, port) if host else None
         connection.begin(data[header.size :])
         if connection.state is State.HEAD and connection.buffer:
             self._ready.append((connection.fd, RESUME | READ))
@@ -142,7 +142,10 @@ class Opening:
         logger.debug("%s: %s", connection, error)
         try:
             # It fits: nothing has been sent before.
-            connection.socket.send(refusal.refusal(error, self._clock.fields()))
+            head_only = data.startswith(b"HEAD ")
+            connection.socket.send(
+                refusal.refusal(error, self._clock.fields(), head_only=head_only)
+            )
         except OSError:
             self._connections.close(connection)
             return

@@ -38,6 +38,18 @@ class Recorder:
     ) -> None:
         """A call has ended. It took so many seconds, and its request was there for ``queued``
         seconds before it began."""
+        if not call.is_recorded:
+            self.ended(connection, call, environ, seconds, queued)
+
+    def ended(
+        self,
+        connection: Connection,
+        call: Call,
+        environ: WSGIEnvironment,
+        seconds: float,
+        queued: float,
+    ) -> None:
+        """The same, though its thread may still be inside the application."""
         status = None if call.section is None else call.status
         if call.end is End.REFUSED:
             status = "500" if call.refusal is None else str(call.refusal.status)

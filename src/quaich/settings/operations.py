@@ -11,7 +11,6 @@ from quaich.settings.kinds import (
     APP_OR_NONE,
     DIRECTORY_OR_NONE,
     FILE_OR_NONE,
-    MODE_OR_NONE,
     NETWORKS,
     PAIRS,
     TEXT_OR_EMPTY,
@@ -20,7 +19,8 @@ from quaich.settings.kinds import (
     Auto,
     choice,
     duration,
-    size,
+    memory,
+    mode_or_none,
     texts,
     whole_number,
     whole_number_or_auto,
@@ -46,6 +46,16 @@ FORWARDED_HEADERS: Final = (
     "x-forwarded-host",
     "x-forwarded-port",
     "x-forwarded-prefix",
+    # Of these the server itself makes nothing.
+    "x-forwarded-access-token",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-protocol",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-user",
 )
 
 
@@ -106,7 +116,7 @@ class Workers:
     )
     max_worker_memory: int = setting(
         0,
-        size(0),
+        memory(),
         "Resident memory above which a worker is replaced; 0 is no limit.",
         "granian `--workers-max-rss`, uWSGI `reload-on-rss`.",
         aliases=("--workers-max-rss", "--reload-on-rss"),
@@ -391,7 +401,7 @@ class Process:
     )
     umask: int | None = setting(
         None,
-        MODE_OR_NONE,
+        mode_or_none("027"),
         "The bits that new files do not get.",
         "gunicorn has the same.",
         short="-m",

@@ -150,7 +150,7 @@ def test_without_the_package_there_is_none_for_development(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography", None)
     assert said(files, certfile="adhoc") == (
-        "certfile: adhoc needs the package cryptography: pip install 'quaich[tls]'"
+        "certfile: adhoc needs the package cryptography: pip install cryptography"
     )
 
 

@@ -15,13 +15,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from quaich import Server
+from quaich.server.tls import certificates
 from quaich.validate import validator
 from server.applications import PLAIN, Environ, Recorder, answering, echo, hello
 from server.certificates import Authority, subject
@@ -740,6 +742,40 @@ def test_an_answer_by_another_thread_ends_with_a_farewell(
     assert client.exchange(get()).status == 504
     assert client.ending() is Ending.CLEAN
     gate.open()
+
+
+def test_a_name_that_is_none_is_no_line_in_the_log(
+    serve: Serve, connect: Connect, plain_connect: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor a traceback of Python's own, which anybody could have printed without end."""
+    server = serve(hello, certfile=LOCALHOST)
+    context = ssl.create_default_context(cafile=LOCALHOST)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    found: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        # The hook that there was before is called for all else.
+        patch.setattr(sys, "unraisablehook", found.append)
+        certificates._say_nothing_of_names()
+        client = plain_connect(server)
+        client.send(outgoing.read().replace(b"localhost", b"\xff\xfe\xfdalhost"))
+        assert client.receive(1) == b"\x15"  # an alert
+        assert connect(server).exchange(get()).status == 200
+        sys.unraisablehook(cast("Any", SimpleNamespace(exc_value=ValueError("x"), object=None)))
+    assert [str(each.exc_value) for each in found] == ["x"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_plain_http_is_told_as_the_method_has_it(
+    serve: Serve, plain_connect: Any, method: str
+) -> None:
+    client = plain_connect(serve(hello, certfile=LOCALHOST))
+    response = client.exchange(get(method=method), method)
+    assert (response.status, bool(response.content)) == (400, method == "GET")
+    assert client.ending() is Ending.CLEAN
 
 
 def test_silent_handshakes_do_not_keep_a_server_from_stopping(

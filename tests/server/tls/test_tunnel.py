@@ -18,7 +18,7 @@ from quaich.server.connections.ending import Ending
 from quaich.server.connections.registry import Connections
 from quaich.server.poller import open_poller
 from quaich.server.recording import Recorder
-from quaich.server.tls import connection
+from quaich.server.tls import connection, tunnel
 from quaich.server.tls.connection import _SEAL_MAX, TlsConnection, TlsOutbox
 from quaich.server.tls.tunnel import _RESPONSES_MAX, RECORD_MAX, Tunnel
 from quaich.settings import Timeouts
@@ -120,6 +120,17 @@ def peer() -> Iterator[Peer]:
     yield made
     made.socket.close()
     made.tunnel.socket.close()
+
+
+def test_a_handshake_is_read_to_its_end(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of it has come: no other event will tell of it."""
+    monkeypatch.setattr(tunnel, "RECEIVE_MAX", 100)
+    with suppress(ssl.SSLWantReadError):
+        peer.tls.do_handshake()
+    peer.push()
+    assert not peer.tunnel.shake_hands()
+    peer.pull()
+    peer.tls.do_handshake()
 
 
 # --- Reading --------------------------------------------------------------------------------

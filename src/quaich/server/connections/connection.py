@@ -4,8 +4,10 @@ A connection has one owner at any moment. Mostly that is the leader; while ``bus
 thread that answers its request. Only :attr:`Connection.outbox` is used by both, and has a lock.
 """
 
+import os
 import select
 import socket
+import struct
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
@@ -72,6 +74,8 @@ class Connection:
         "holding",
         "is_closing",
         "is_leaving",
+        "is_proxied",
+        "is_waiting",
         "listener",
         "loop",
         "origin_fields",
@@ -96,7 +100,8 @@ class Connection:
         # For the connection's life.
         self.socket = connection
         self.fd = connection.fileno()
-        self.peer = peer  # as accept() gives it, or a PROXY header
+        # As accept() gives it; or as a PROXY header says, None if it tells no address.
+        self.peer = peer
         self.loop = loop
         self.listener = listener
         self.receive: Callable[[int], bytes] = connection.recv
@@ -104,7 +109,9 @@ class Connection:
         self.origin_fields: Callable[[bool, bool], str] = loop.origin_fields
         self.base: WSGIEnvironment | None = None  # made with the first request
         self.repetition: Repetition | None = None  # with the same
-        self.rewrite: Rewriter | None = None  # with the same; what proxies say of the client
+        # With the same: whether the peer is a proxy of our own, and what it says of the client.
+        self.is_proxied = False
+        self.rewrite: Rewriter | None = None
         # What it is doing. Under the mutex of the crew: busy, and pending while busy.
         self.state = State.HEAD
         self.busy = False
@@ -116,6 +123,7 @@ class Connection:
         self.outbox: Outbox | None = None
         self.holding = False  # responses are gathered in the outbox for one send
         self.gone = False  # the peer takes no more
+        self.is_waiting = False  # its thread waits for room in the outbox
         self.is_closing = False  # the server is stopping: this response is the last
         self.taken = 0  # FLUSHING: bytes of the outbox, when the deadline was set
         self.undrained = 0  # DRAINING: bytes that may still be read and dropped
@@ -251,6 +259,27 @@ class Connection:
             pass  # it has gone
         self.gone = True
 
+    def break_off(self, *, is_delimited: bool) -> None:
+        """The end of a response that is not whole, by another thread than that which has this
+        connection, and still has to close it. If only the end would show how long it was, the
+        client is to see an error instead (S91)."""
+        self.interrupt()
+        try:
+            if is_delimited:
+                self.socket.shutdown(socket.SHUT_RDWR)
+                return
+            self.reset_when_closed()
+            with socket.socket() as unconnected:
+                # Closes what was there. The number stays taken, so that what the other thread
+                # still sends goes nowhere.
+                os.dup2(unconnected.fileno(), self.fd, inheritable=False)
+        except OSError:
+            pass  # it has gone; or this is Windows, where sockets are no descriptors
+
+    def reset_when_closed(self) -> None:
+        """Let the peer see an error, and not an end, when this is closed."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
     def make_outbox(self) -> Outbox:
         """An outbox for what cannot be sent now."""
         return Outbox(self.socket)
@@ -274,6 +303,7 @@ class Connection:
     def _wait_for_room(self, outbox: Outbox) -> None:
         limit = self.loop.bodies.response_buffer
         timeout = self.loop.timeouts.write_timeout
+        self.is_waiting = True
         try:
             leads = self.loop.about_to_wait()
             if self.gone:
@@ -289,6 +319,8 @@ class Connection:
         except PeerGone:
             self.gone = True
             raise
+        finally:
+            self.is_waiting = False
 
     # --- Its beginning and its end, which are other ones with TLS -------------------------------
 
@@ -324,6 +356,7 @@ class Connection:
         base["quaich.client_disconnected"] = self.is_disconnected
         self.base = base
         self.repetition = Repetition(base)
+        self.is_proxied = self.loop.forwarding.believes(peer)
         self.rewrite = self.loop.forwarding.rewriter(peer)
         return base
 

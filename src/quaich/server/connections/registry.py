@@ -1,7 +1,5 @@
 """All connections of the process: how they begin, how they end, and which are overdue."""
 
-import socket
-import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -67,9 +65,7 @@ class Connections:
     def reset(self, connection: Connection) -> None:
         """End a connection so that the peer sees an error, not an end (S91)."""
         try:
-            connection.socket.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
+            connection.reset_when_closed()
         except OSError:
             pass
         self.close(connection)

@@ -41,6 +41,7 @@ from quaich.protocol.http1 import Request
 from quaich.server.clock import Clock
 from quaich.server.connections import refusal
 from quaich.server.connections.connection import Connection
+from quaich.server.recording import Recorder
 from quaich.server.threads.crew import Crew
 from quaich.settings import Settings
 from quaich.types import WSGIApplication, WSGIEnvironment
@@ -70,10 +71,13 @@ class WatchedCall(Call):
         "_is_running",
         "_right",
         "began",
+        "environ",
         "expired",
         "given_up",
         "interrupted_at",
+        "is_broken_off",
         "is_due",
+        "is_recorded",
         "is_slow",
         "progress",
         "since",
@@ -86,7 +90,8 @@ class WatchedCall(Call):
         self._right: list[None] = [None]  # to answer; whoever pops it has it
         self._is_ours = False  # the application's thread has it
         self._is_running = False  # under the guard: it may be interrupted
-        self.expired = False
+        self.expired = self.is_broken_off = self.is_recorded = False
+        self.environ: WSGIEnvironment = {}
         self.end = End.GONE
         # Of the thread that looks, but for the first two; times are monotonic:
         self.began = self.since = monotonic()
@@ -103,6 +108,7 @@ class WatchedCall(Call):
 
     def run(self, application: WSGIApplication, environ: WSGIEnvironment, body: Any = None) -> None:
         """As :meth:`Call.run`. Nothing is on its way to this thread when it returns."""
+        self.environ = environ
         try:
             self._is_running = True
             super().run(application, environ, body)
@@ -124,6 +130,8 @@ class WatchedCall(Call):
         if self.expired:
             self._say_expired()  # whatever the application has said since
             self.end = End.CLOSES
+        elif self.is_broken_off:
+            self.end = End.GONE
         elif self.interrupted_at and self.end is not End.PERSISTS:
             self.end = End.ABORTED
         if self.is_slow:
@@ -159,10 +167,21 @@ class WatchedCall(Call):
                 self._right.pop()
             except IndexError:
                 return False
-            self.expired = True
+            self.expired = self.is_recorded = True
             self._say_expired()
             connection: Any = self.channel
             connection.answer_for(response)
+        return True
+
+    def break_off(self) -> bool:
+        """End the response that has begun, and the connection with it, because the thread may
+        never come back to do so; whether that was still to be done."""
+        with self._guard:
+            if not self._is_running:
+                return False
+            self.is_broken_off = self.is_recorded = True
+            connection: Any = self.channel
+            connection.break_off(is_delimited=self.delimited)
         return True
 
     def _say_expired(self) -> None:
@@ -188,13 +207,13 @@ class Deadlines:
     """Looks at the calls of a crew. ``on_stuck`` is called for a thread that does not end, once,
     with a line that says which; on this class's thread."""
 
-    def __init__(self, crew: Crew, settings: Settings, clock: Clock) -> None:
+    def __init__(self, crew: Crew, settings: Settings, clock: Clock, recorder: Recorder) -> None:
         self._crew = crew
         self._clock = clock
+        self._recorder = recorder
         self._timeout = settings.deadlines.timeout
         self._slow_after = settings.deadlines.slow_request_threshold
         self._grace = settings.timeouts.graceful_timeout
-        self._room = settings.bodies.response_buffer
         self.on_stuck: Callable[[str], object] | None = None
         shortest = min(filter(None, (self._timeout, self._slow_after)), default=0.0)
         self._interval = min(max(shortest / _LOOKS, _INTERVAL_MIN), _INTERVAL_MAX)
@@ -231,7 +250,8 @@ class Deadlines:
         # Blocks that come one after another, and a client that takes its time, are no reason
         # to end a call: only an application from which nothing comes.
         progress = (call.head_sent, call.content_sent, getattr(call.body, "received", 0))
-        if progress != call.progress or self._waits_for_the_client(call.channel):
+        channel: Any = call.channel
+        if progress != call.progress or channel.is_waiting:
             if call.progress is not None:
                 call.since = now
             call.progress = progress
@@ -246,10 +266,6 @@ class Deadlines:
         if not call.given_up and now - call.since >= self._timeout + self._grace:
             call.given_up = True
             self._give_up(call, now)
-
-    def _waits_for_the_client(self, channel: Any) -> bool:
-        outbox = channel.outbox
-        return outbox is not None and outbox.size > self._room
 
     def _slow(self, call: WatchedCall, now: float) -> None:
         call.is_slow = True
@@ -267,9 +283,10 @@ class Deadlines:
         is_answered = call.answer_for(
             refusal.refusal(error, self._clock.fields(), head_only=head_only)
         )
-        if not is_answered and not call.progress[0]:
+        if not is_answered and not (call.progress[0] and call.break_off()):
             call.since = now  # the response has begun in this moment, or the call has ended
             return
+        self._record(call, now)
         logger.error(
             "%s: nothing came from the application for %.3g s (--timeout); %s, and its thread is"
             " interrupted, which is here:\n%s",
@@ -280,6 +297,12 @@ class Deadlines:
         )
         call.interrupt(now)
         call.interrupted_at = call.interrupted_at or now
+
+    def _record(self, call: WatchedCall, now: float) -> None:
+        """What the client has got is known now; that the thread ends some time, is not."""
+        connection: Any = call.channel
+        if self._recorder.is_on:
+            self._recorder.ended(connection, call, call.environ, now - call.began, 0.0)
 
     def _give_up(self, call: WatchedCall, now: float) -> None:
         line = f"{call.channel}: its thread has not ended {now - call.since:.3g} s after it began"

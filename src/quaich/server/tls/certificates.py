@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import re
 import ssl
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -148,9 +149,9 @@ class Certificates:
         return self._hosts.get(host) or self._domains.get(host.partition(".")[2])
 
     def _on_host(self, tls: Any, host: str | None, context: ssl.SSLContext) -> None:
-        """A client has said which host it wants (SNI)."""
+        """A client has said which host it wants (SNI). Not called for one that is not ASCII: then
+        the handshake fails, and see _say_nothing_of_names."""
         if host is not None:
-            # str.lower() would take other letters too, but only ASCII comes here.
             host = tls.quaich_host = host.lower()
             found = self._find(host)
             if found is not None:
@@ -208,6 +209,7 @@ class Certificates:
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["http/1.1"])
         context.sni_callback = self._on_host
+        _say_nothing_of_names()
         try:
             context.set_ciphers(tls.ciphers or _CIPHERS)
         except ssl.SSLError:
@@ -359,6 +361,24 @@ def _words(error: ssl.SSLError) -> str:
 # --- For development ------------------------------------------------------------------------
 
 
+def _say_nothing_of_names() -> None:
+    """Python prints a traceback for each client whose SNI is not ASCII, because there is nobody to
+    raise the error in. It says so to a hook, which is this one from now on, for that alone."""
+    former = sys.unraisablehook
+    if getattr(former, "is_ours", False):
+        return
+
+    def hook(unraisable: Any, /) -> None:
+        error = unraisable.exc_value
+        if isinstance(error, UnicodeDecodeError) and unraisable.object == error.object:
+            logger.debug("a client has named a host that is none: %r", error.object)
+        else:
+            former(unraisable)
+
+    hook.is_ours = True  # type: ignore[attr-defined]
+    sys.unraisablehook = hook
+
+
 def make_adhoc() -> tuple[bytes, str]:
     """A new certificate for this host with its key, in PEM, and its fingerprint.
 
@@ -370,7 +390,7 @@ def make_adhoc() -> tuple[bytes, str]:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
     except ImportError:
-        reason = "adhoc needs the package cryptography: pip install 'quaich[tls]'"
+        reason = "adhoc needs the package cryptography: pip install cryptography"
         raise SettingError("certfile", reason) from None
     import ipaddress
 

@@ -72,23 +72,28 @@ class Tunnel:
         """Go on with the handshake; whether it is done, and all of it sent. Never waits. Raises
         OSError, and :class:`NotTls`."""
         with self.lock:
-            try:
-                data = self.socket.recv(RECEIVE_MAX)
-            except BlockingIOError:
-                pass
-            else:
-                if not data:
-                    raise ConnectionAbortedError("the peer has gone within the handshake")
-                self.feed(data)
-            try:
-                self.tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self.push()
-                return False
-            except OSError:
-                self._push_alert()
-                raise
-            return self.push()
+            while True:
+                data = b""
+                try:
+                    data = self.socket.recv(RECEIVE_MAX)
+                except BlockingIOError:
+                    pass
+                else:
+                    if not data:
+                        raise ConnectionAbortedError("the peer has gone within the handshake")
+                    self.feed(data)
+                try:
+                    self.tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    self.push()
+                    if len(data) < RECEIVE_MAX:
+                        return False
+                    # A client's certificates can be many; no event tells of what was there before.
+                except OSError:
+                    self._push_alert()
+                    raise
+                else:
+                    return self.push()
 
     @property
     def has_begun(self) -> bool:
