@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from quaich.cli.commands import quaich as command
+from quaich.cli.explaining import explanation
+from quaich.server.system import process
 
 APPLICATIONS = """
 def good(environ, start_response):
@@ -98,7 +100,8 @@ def test_a_letter_lists_its_rules() -> None:
     ("args", "said"),
     [
         (("A50",), "A49"),
-        (("B1",), "there is no rule B1"),
+        (("B1",), "there is no rule B1; rules are S01-S118"),
+        (("X99",), "there is no rule X99; rules are S01-S118"),
         ((), "quaich explain A07"),
         ((",",), "quaich explain A07"),
         (("D065",), "D065 is no rule but a defect of wsgiref"),
@@ -111,6 +114,16 @@ def test_what_is_no_rule_is_an_error_of_usage(args: tuple[str, ...], said: str) 
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_in_a_terminal_a_list_is_wrapped_as_a_rule_is() -> None:
+    """In a file each rule has a line, whatever its length."""
+    lines = explanation(["M"], False, "text", 60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert {line[0] for line in lines} == {"M", " "}
+    assert max(map(len, explanation(["M"], False, "text").splitlines())) > 100
+    head, _, _ = explanation(["A07"], False, "text", 60).partition("\n\n  duty of")
+    assert max(map(len, head.splitlines())) <= 60 < len(explanation(["A07"], False, "text", 96))
 
 
 # --- check ------------------------------------------------------------------------------------
@@ -146,6 +159,66 @@ def test_the_exit_code_tells_what_came_of_it(args: tuple[str, ...], code: int) -
     result = run("check", *args)
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
+
+
+# In a project with settings, as it is served there.
+SETTINGS = """
+app = "inner:app"
+pythonpath = "sources"
+env = { CUPS_OF = "tea" }
+"""
+INNER = """
+import os
+from cups import good, bad
+app = {"tea": good, "mud": bad}[os.environ["CUPS_OF"]]
+"""
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "inner.py").write_text(INNER)
+    path = tmp_path / "quaich.toml"
+    path.write_text(SETTINGS)
+    monkeypatch.delenv("CUPS_OF", raising=False)
+    process._start.cache_clear()
+    yield path
+    process._put_back()
+    process._start.cache_clear()
+    sys.modules.pop("inner", None)
+
+
+def test_the_application_may_be_that_of_the_settings(settings_file: Path) -> None:
+    result = run("check")
+    assert result.exit_code == 0, result.output
+    assert "inner:app" in result.stdout
+    sys.modules.pop("inner")
+    settings_file.write_text(SETTINGS.replace("tea", "mud"))
+    assert run("check").exit_code == 1
+    assert run("check", "cups:good").exit_code == 0  # APP comes first
+
+
+def test_what_the_command_line_names_goes_from_where_it_was_written(settings_file: Path) -> None:
+    settings_file.write_text(SETTINGS.replace('pythonpath = "sources"', 'chdir = "sources"'))
+    args = ("--openapi", "openapi.json", "-o", "report.txt", "--pythonpath", ".")
+    result = run("check", *args)
+    assert result.exit_code == 0, result.output
+    assert (settings_file.parent / "report.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("threads = 1", "no application is given: write MODULE:NAME, or app = 'MODULE:NAME' in"),
+        ("thraeds = 1", "quaich.toml, line 1: thraeds = 1: there is no such setting"),
+        ('app = "cups:good"\nchdir = "no"', "quaich.toml, line 2: chdir: 'no': No such file or"),
+    ],
+)
+def test_the_settings_may_be_wrong(settings_file: Path, text: str, said: str) -> None:
+    settings_file.write_text(text)
+    result = run("check")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"quaich: {said}")
 
 
 def test_the_report_names_rule_place_and_what_to_do() -> None:

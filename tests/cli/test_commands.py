@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 import quaich
-from quaich.cli import habits, main
+from quaich.cli import main
 from quaich.cli.commands import quaich as command
-from quaich.cli.gunicorn_settings import SETTINGS, Same
 from quaich.server import running
 from quaich.server.server import Server
-from quaich.settings import TABLE, Address, Settings
+from quaich.settings import TABLE, Address, Settings, habits
+from quaich.settings.gunicorn import SETTINGS, Same
 
 OWN_OPTIONS = {"-c", "--config", "--check-config", "--print-config"}
 
@@ -185,10 +185,33 @@ def test_an_ipv6_host_may_stand_in_brackets(served: list[Served]) -> None:
         (("shop", "--app", "shop"), "shop --app shop: either the one or the other"),
         (("demo", "shop"), "got unexpected extra argument (shop) (see quaich demo --help)"),
         (("shop", "--port"), "option '--port' requires an argument"),
-        (("shop", "--worker-class", "x"), "--worker-class: there is one kind of worker"),
-        (("-kx", "shop"), "-k: there is one kind of worker, with threads"),
+        (
+            ("shop", "--worker-class", "x"),
+            "--worker-class x: there is one kind of worker, with threads, as many as --threads says"
+            ": leave it out",
+        ),
+        (("-kgevent", "shop"), "--worker-class gevent: there is one kind of worker, with threads"),
+        (
+            ("shop", "-k", "sync"),
+            "--worker-class sync: there is one kind of worker, with threads, as many as --threads "
+            "says: leave it out; with --threads 1 it is as sync was",
+        ),
         (("shop", "--channel-timeout", "9"), "--channel-timeout: it is called --keep-alive here"),
-        (("shop", "--thraeds", "9"), "no such option"),
+        (("shop", "--thraeds", "9"), "no such option '--thraeds'; did you mean --threads? (see"),
+        (("--theads", "4", "shop"), "no such option '--theads'; did you mean --threads? (see qu"),
+        (("shop", "--worker", "4"), "no such option '--worker'; did you mean --workers?"),
+        (("shop", "--keepalive", "4"), "no such option '--keepalive'; did you mean --keep-alive?"),
+        (("shop", "--accesslog", "-"), "no such option '--accesslog'; did you mean --access-log"),
+        (("serve", "--check-confg"), "no such option '--check-confg'; did you mean --check-config"),
+        (("check", "shop", "--pth", "/"), "no such option '--pth'; did you mean --path? (see qua"),
+        (("demo", "--app", "shop"), "no such option '--app' (see quaich demo --help)"),
+        (("shop", "more"), "got unexpected extra argument (more), and there is no command 'shop'"),
+        (("serve", "shop", "more"), "got unexpected extra argument (more)"),
+        (("shop", "--umask", "99"), "--umask 99: it takes a mode in octal digits, such as 027"),
+        (("shop", "-b", "http://h:1/"), "--bind http://h:1/: it takes an address, not a URL: wri"),
+        (("check", "shop", "--crawl", "-1"), "invalid value for '--crawl': it takes a whole num"),
+        (("top", "h:1", "--interval", "9ms"), "invalid value for '--interval': it takes 100ms"),
+        (("check", "--middleware"), "no middleware is given: write MODULE:NAME"),
         (("shop", "--port", "http"), "--port http: 'http' is not a port number"),
         (("shop", "--threads", "0"), "--threads 0: it takes a whole number from 1"),
         (("--threads", "0", "shop"), "--threads 0: it takes a whole number from 1"),
@@ -290,8 +313,6 @@ def test_an_address_that_cannot_be_bound_is_one_line(
 @pytest.mark.parametrize(
     ("args", "hint"),
     [
-        (("demmo",), "demo"),
-        (("serv", "shop:app"), "serve"),
         (("--port", "0", "demo"), "demo"),
         (("--frobnicate", "demo"), "demo"),
         (("unlike_all",), None),
@@ -308,11 +329,43 @@ def test_a_command_that_was_taken_for_an_app(args: tuple[str, ...], hint: str | 
 
 
 @pytest.mark.usefixtures("project", "served", "any_port")
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (("chekc", "shop:app"), "there is no command 'chekc'; did you mean check?\n"),
+        (("serv", "shop:app"), "there is no command 'serv'; did you mean serve?\n"),
+        (
+            ("chekc", "--path", "/", "shop:app"),
+            "no such option '--path' (there is no command 'chekc'; did you mean check?)\n",
+        ),
+        (("demmo",), " (there is no command 'demmo'; did you mean demo?)\n"),
+        (("frobnicate",), " on sys.path), nor is there such a command (see quaich --help)\n"),
+        (("frobnicate", "8000"), " (8000), and there is no command 'frobnicate' (see quaich --he"),
+        (("serve", "frobnicate"), "on sys.path)\n"),
+        (("frob.nicate",), "on sys.path)\n"),
+    ],
+)
+def test_a_command_that_there_is_not(args: tuple[str, ...], line: str) -> None:
+    result = run(*args)
+    assert result.exit_code == (3 if "cannot load" in result.stderr else 2)
+    assert line in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("project")
+def test_the_kind_of_worker_that_there_is_may_be_named() -> None:
+    for kind in ("gthread", "gunicorn.workers.gthread.ThreadWorker"):
+        result = run("shop", "-k", kind, "--check-config")
+        assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("project", "served", "any_port")
 def test_an_application_that_cannot_be_loaded() -> None:
-    result = run("shop:zzz")
+    result = run("factory:application")
     assert result.exit_code == 3
     assert result.stderr == (
-        "quaich: cannot load 'shop:zzz': module 'shop' (shop.py) has no 'zzz'\n"
+        "quaich: cannot load 'factory:application': module 'factory' (factory.py) has no "
+        "'application'; it has create(); did you mean 'factory:create()'?\n"
     )
 
 
@@ -332,9 +385,11 @@ def test_each_option_of_gunicorn_is_one_or_has_a_note() -> None:
 @pytest.mark.parametrize("option", sorted({*OTHERS} - OPTIONS - OWN_OPTIONS))
 def test_an_option_of_another_server(option: str) -> None:
     """Each has its note, and none is an option that there is here."""
-    note = habits.note_on(option)
+    note = habits.note_on(option, lambda setting: setting.flag)
     assert note is not None
     assert "{" not in note
+    if option in ("-k", "--worker-class"):
+        return  # it is one, with the value that says what is so here anyway
     result = run("shop", option)
     assert result.exit_code == 2
     assert result.stderr == f"quaich: {option}: {note}\n"

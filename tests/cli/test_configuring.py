@@ -161,6 +161,8 @@ def test_settings_are_printed_as_a_file(served: Served, tmp_path: Path) -> None:
     write("threads = 3\n")
     result = run("shop:app", "--print-config", "--keep-alive", "5m", QUAICH_BACKLOG="9")
     assert (result.exit_code, result.stderr) == (0, "")
+    first = result.stdout.partition("\n")[0]
+    assert first == "# This is a valid quaich.toml; behind each setting stands where it is from."
     for line in (
         'app = "shop:app"  # APP',
         "threads = 3  # quaich.toml, line 1",

@@ -151,10 +151,23 @@ WANTED = "a WSGI application takes environ and start_response"
         ),
         # Names.
         ("shop:ap", "module 'shop' (shop.py) has no 'ap'; did you mean 'app'?"),
-        ("shop:zzz", "module 'shop' (shop.py) has no 'zzz'"),
+        (
+            "factory:zzz",
+            "module 'factory' (factory.py) has no 'zzz'; it has create(); "
+            "did you mean 'factory:create()'?",
+        ),
+        (
+            "site_only.py:application",
+            "module 'site_only' (site_only.py) has no 'application'; it has wsgi, create(), "
+            "helper; did you mean 'site_only.py:wsgi'?",
+        ),
+        ("shop:Holder.zzz", "'Holder' has no 'zzz'"),
         ("shop.py:ap", "module 'shop' (shop.py) has no 'ap'; did you mean 'app'?"),
-        ("sys:zzz", "module 'sys' has no 'zzz'"),
-        ("directory:zzz", "module 'directory' (a directory) has no 'zzz'"),
+        ("empty:zzz", "module 'empty' (empty.py) has no 'zzz'; nothing in it can be called"),
+        (
+            "directory:zzz",
+            "module 'directory' (a directory) has no 'zzz'; its modules are directory.web",
+        ),
         (
             "shop:Holder.aplication",
             "'Holder' has no 'aplication'; did you mean 'application'?",

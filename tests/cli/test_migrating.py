@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 
 from quaich.cli.commands import quaich as command
 from quaich.cli.errors import ConfigurationError
-from quaich.cli.gunicorn_settings import SETTINGS, VERSION, Other, Same
 from quaich.cli.migrating import migrate
 from quaich.settings import TABLE, Settings, merge, settings
 from quaich.settings.files import from_file
+from quaich.settings.gunicorn import SETTINGS, VERSION, Other, Same
 
 LIST = Path(__file__).with_name("gunicorn-settings.txt")
 
@@ -98,6 +98,7 @@ def plain(**keywords: Any) -> Settings:
         ("workers = 4; threads = 8", settings(workers=4, threads=8)),
         ("workers = 4; worker_class = 'gthread'", settings(workers=4, threads=1)),
         ("worker_class = 'sync'; timeout = 0", plain(timeout=0)),
+        ("worker_class = 'gthread'; timeout = 0", settings(workers=1, threads=1)),
         ("worker_class = 'gunicorn.workers.sync.SyncWorker'", plain()),
         ("worker_class = 'egg:gunicorn#gthread'; threads = 8", settings(workers=1, threads=8)),
         ("class ThreadWorker: pass\nworker_class = ThreadWorker", settings(workers=1, threads=1)),
@@ -169,7 +170,7 @@ def test_a_value_that_has_no_equal(config: str, note: str) -> None:
         ("gevent", "calls that wait do: set threads"),
         ("uvicorn.workers.UvicornWorker", "it is for ASGI"),
         ("asgi", "it is for ASGI"),
-        ("own.Worker", "there is one kind of worker, with threads, as many as --threads says"),
+        ("own.Worker", "there is one kind of worker, with threads, as many as threads says"),
     ],
 )
 def test_a_kind_of_worker_is_explained(kind: str, words: str) -> None:
@@ -188,6 +189,58 @@ def test_a_name_needs_a_package() -> None:
 def test_what_was_computed_is_marked() -> None:
     _, text = migrated("import os\nworkers = len(os.listdir('.')) + 2\nthreads = 2\n")
     assert "\nworkers = 3  # computed here, for this machine\nthreads = 2\n" in text
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        "import os; workers = os.cpu_count() + 1",
+        "import multiprocessing as m\ndef count(): return m.cpu_count()\nworkers = count()",
+    ],
+)
+def test_a_number_of_processors_need_not_be_computed(count: str) -> None:
+    _, text = migrated(count)
+    assert '  # computed here, for this machine; "auto" is one for each processor\n' in text
+
+
+def test_who_is_believed_decides_more_here() -> None:
+    for value in ("'*'", "str('*')"):
+        _, text = migrated(f"forwarded_allow_ips = {value}")
+        assert 'forwarded-allow-ips = ["*"]  # ' in text
+        assert "here it decides REMOTE_ADDR too, so name the proxies\n" in text
+    assert "REMOTE_ADDR" not in migrated("forwarded_allow_ips = '10.0.0.1'")[1]
+
+
+def test_a_name_that_is_misspelt() -> None:
+    """It is like one of a setting, and the file does not use it itself."""
+    config = """
+import logging as loglevell
+wrkers = 4
+kepalive: int = 3
+thread = 2
+threads = thread * 4
+Bind = _bind = ":1"
+lockfile = "x"
+timeoutt = object()
+
+def backlogg(): pass
+"""
+    _, text = migrated(config)
+    assert [line for line in text.splitlines() if "no setting of gunicorn's" in line] == [
+        "# kepalive: no setting of gunicorn's; did you mean keepalive?",
+        "# wrkers: no setting of gunicorn's; did you mean workers?",
+    ]
+
+
+def test_a_default_stands_for_what_has_no_equal() -> None:
+    _, text = migrated("workers = 'x'")
+    assert "\nworkers = 1  # not what is given; see below\n" in text
+
+
+def test_a_file_without_a_setting_is_told_from_one_with_defaults() -> None:
+    line = "\n# There is no setting of gunicorn's in gunicorn.conf.py.\n"
+    assert line in migrated("def app(environ, start_response): pass")[1]
+    assert line not in migrated("workers = 1")[1]
 
 
 # --- Where settings are ------------------------------------------------------------------
@@ -273,7 +326,10 @@ def test_it_is_written_to_a_file_that_is_new() -> None:
     assert merge(from_file(Path("quaich.toml"))) == plain()
     result = run(os.devnull, "-o", "quaich.toml")
     assert result.exit_code == 2
-    assert result.stderr == "quaich: --output quaich.toml: File exists\n"
+    assert result.stderr == (
+        "quaich: --output quaich.toml: it is there already; remove it, or give another name\n"
+    )
+    assert run(os.devnull, "-o", "no/quaich.toml").stderr.endswith("No such file or directory\n")
 
 
 def test_the_example_in_the_manual() -> None:

@@ -32,7 +32,12 @@ def run(*args: str) -> Result:
     ("args", "said"),
     [
         ((), "which server?"),
-        (("--preset", "gunicrn"), "is gunicorn meant?"),
+        (("--preset", "gunicrn"), "no such preset (is gunicorn meant?); there are quaich"),
+        (("--preset", "apache"), "--preset apache: no such preset; there are quaich, gunicorn"),
+        (("--exec", "serve {app}"), "--exec 'serve {app}': it has no {port}, which stands for"),
+        (("--exec", "no-such-server {port}"), "no-such-server: it cannot be run: No such file or"),
+        (("--exec", "/no/such-server {port}"), "such-server: it cannot be run: No such file or d"),
+        (("--preset", "wsgiref", "--select", "X1"), "nor the beginning of one (quaich explain"),
         (("--preset", "quaich", "--preset", "wsgiref"), "add --compare"),
         (("--preset", "quaich", "--select", "X"), "X is no rule"),
         (("--preset", "quaich", "--python", "/nowhere/python"), "/nowhere/python"),
@@ -53,8 +58,9 @@ def test_what_cannot_be_done_is_said_in_a_line(args: tuple[str, ...], said: str)
 
 
 def test_a_server_that_does_not_start_is_an_error() -> None:
-    result = run("--exec", f"{sys.executable} -c 'raise SystemExit(7)'")
-    assert result.exit_code == 1
+    """Of another kind than that it breaks rules."""
+    result = run("--exec", f"{sys.executable} -c 'raise SystemExit(7)' {{port}}")
+    assert result.exit_code == 2
     assert "the server ended with 7" in result.stderr
 
 
@@ -62,7 +68,7 @@ def test_an_address_where_nobody_answers_is_an_error() -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         result = run("--url", f"127.0.0.1:{sock.getsockname()[1]}")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "nothing answers" in result.stderr
 
 

@@ -309,7 +309,13 @@ def test_an_address_is_a_url_or_as_the_setting_has_it(text: str, address: Any) -
     assert address_of(text) == address
 
 
-@pytest.mark.parametrize("text", ["https://host", "9090", "fd://3", "host:port"])
+@pytest.mark.parametrize("text", ["9090", "fd://3", "host:port", "http://"])
 def test_a_wrong_address_is_a_wrong_setting(text: str) -> None:
     with pytest.raises(ConfigurationError):
+        address_of(text)
+
+
+@pytest.mark.parametrize("text", ["https://host", "ftp://x", "http://h:1/metrics", "http://h/?x"])
+def test_a_url_is_of_a_server_without_tls(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="it takes http://HOST:PORT, without TLS and with"):
         address_of(text)

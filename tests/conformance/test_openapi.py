@@ -612,6 +612,6 @@ def test_without_pyyaml_one_is_told_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(DocumentError, match=r"pip install pyyaml, or convert .* to JSON"):
+    with pytest.raises(DocumentError, match=r"pip install 'quaich\[yaml\]', or convert .* to JSON"):
         load(tmp_path, "a.yaml", YAML)
     assert load(tmp_path, "a", b"{}") == {}

@@ -124,9 +124,10 @@ def test_what_is_no_rule_names_the_nearest(name: str, nearest: str) -> None:
     assert nearest in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", "x", "rule", "E501"])
+@pytest.mark.parametrize("name", ["", "x", "rule", "E501", "X99", "B01"])
 def test_what_is_nothing_like_a_rule_says_what_there_is(name: str) -> None:
-    with pytest.raises(UnknownRule, match="no rule"):
+    """No rule of another letter is meant."""
+    with pytest.raises(UnknownRule, match=r"no rule .*; rules are S01-S118"):
         find(name)
 
 
@@ -140,6 +141,8 @@ def test_a_rule_is_explained(rule: Rule) -> None:
     assert rule.fix.split()[0] in text
     prose = [each for each in text.splitlines() if not each.startswith("    ")]
     assert max(map(len, prose)) <= WIDTH
+    assert max(map(len, line(rule, 80).splitlines())) <= 80
+    assert " ".join(line(rule, 80).split()) == " ".join(line(rule).split())
     for example in (rule.bad, rule.good):
         for row in example.strip("\n").splitlines():
             assert row in text

@@ -28,6 +28,7 @@ def behind_nginx(
         "nginx/quaich.conf",
         {
             "/run/quaich/quaich.sock": str(socket),
+            "Host $host;": "Host $host:$server_port;",  # as the file says of other ports
             "listen 80;": f"listen 127.0.0.1:{ports[0]};",
             "listen 443 ssl;": f"listen 127.0.0.1:{ports[1]} ssl;",
             "/etc/nginx/shop.example.pem": str(certificate),

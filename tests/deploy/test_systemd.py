@@ -2,6 +2,8 @@
 
 import http.client
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -32,6 +34,29 @@ def test_the_units_are_sound(program: Program, tmp_path: Path) -> None:
     )
     said = [line for line in done.stderr.splitlines() if "quaich" in line]
     assert (done.returncode, said) == (0, []), done.stderr
+
+
+def test_the_sockets_are_this_host_s_alone() -> None:
+    """A port without an address would be open to all, beside whatever stands in front."""
+    text = (DEPLOY / "systemd" / "quaich.socket").read_text("utf-8")
+    streams = re.findall(r"^ListenStream=(.*)$", text, re.M)
+    assert len(streams) == 2
+    assert [each for each in streams if not each.startswith(("/", "127.0.0.1:"))] == []
+
+
+def test_the_service_is_started_with_settings_that_there_are(tmp_path: Path) -> None:
+    text = (DEPLOY / "systemd" / "quaich.service").read_text("utf-8")
+    (command,) = re.findall(r"^ExecStart=(.*)$", text, re.M)
+    _, *arguments = shlex.split(command)
+    assert "--workers" in arguments  # or there would be no reload
+    (tmp_path / "shop.py").write_text("def app(environ, start_response): return []\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "quaich", *arguments, "--check-config"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

@@ -1,17 +1,21 @@
 """A single process: the order in which things are done, and the signs of life."""
 
+import socket
 import threading
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import quaich
 from quaich import Server
 from quaich.server import running
 from quaich.server.listeners.listening import CannotListen
 from quaich.server.stopping import Stopping
 from quaich.server.system import process
-from quaich.settings import settings
+from quaich.settings import SettingError, Settings, settings
 from server.applications import hello
 from server.wire import wait_until
 
@@ -103,3 +107,60 @@ def test_all_is_opened_before_privileges_are_dropped(monkeypatch: pytest.MonkeyP
         running.serve_until(stopping, lambda: hello, given)
     assert done[-1] == "drop"
     assert {*done[:-1]} == {"open_all", "open_pages", "certificates_of", "open_access_log"}
+
+
+# --- An application that is none -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("serve", [quaich.serve, Server])
+@pytest.mark.parametrize(
+    ("application", "line"),
+    [
+        (
+            "shop.web:app",
+            "'shop.web:app', a str, which cannot be called; import it: from shop.web import app",
+        ),
+        ("shop", "'shop', a str, which cannot be called; import it"),
+        (7, "7, an int, which cannot be called"),
+        (None, "None, which cannot be called"),
+        (b"x" * 99, f"b'{'x' * 78}…, a bytes, which cannot be called"),
+    ],
+)
+def test_an_application_has_to_be_one_that_can_be_called(
+    serve: Callable[..., object], application: Any, line: str
+) -> None:
+    """As command lines have it, it would be answered with 500 to each request."""
+    with pytest.raises(TypeError) as caught:
+        serve(application, bind="127.0.0.1:0")
+    assert str(caught.value) == f"the application is {line}"
+
+
+# --- The pages of an operator, and the others ------------------------------------------------
+
+
+def test_the_pages_have_an_address_of_their_own(tmp_path: Path) -> None:
+    """Otherwise it would be looked for who else has it."""
+
+    def pages(bind: str, admin_bind: str) -> Settings:
+        return settings(bind=bind, admin_bind=admin_bind)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for bind, admin in (
+            (f"127.0.0.1:{port}", f"127.0.0.1:{port}"),
+            (f":0,:{port}", f"127.0.0.1:{port}"),
+        ):
+            with pytest.raises(SettingError) as caught:
+                running.open_pages(pages(bind, admin))
+            assert str(caught.value) == (
+                f"admin_bind: {admin} is an address of --bind already; it takes one of its own"
+            )
+        with pytest.raises(CannotListen) as other:
+            running.open_pages(pages("127.0.0.1:0", f"127.0.0.1:{port}"))
+        assert other.value.is_taken
+    shared = settings(bind=":1", admin_bind=":1", reuse_port=True, workers=1)
+    with pytest.raises(SettingError, match="--bind already"):
+        running.open_pages(shared)
+    path = tmp_path / "socket"
+    with Server(hello, bind=f"unix:{path}"), pytest.raises(SettingError, match="--bind already"):
+        running.open_pages(pages(f"unix:{path}", f"unix:{path}"))

@@ -3,7 +3,7 @@
 import pytest
 
 from quaich.settings import Address, parse_address
-from quaich.settings.address import AnyAddress, Descriptor, UnixAddress
+from quaich.settings.address import AnyAddress, Descriptor, UnixAddress, collide
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,10 @@ def test_parses(text: str, address: AnyAddress) -> None:
         ("localhost:-1", "'-1' is not a port number"),
         ("localhost:65536", "'65536' is not a port number"),
         ("localhost:٣", "'٣' is not a port number"),
-        ("http://localhost:80", "it takes an address, not a URL"),
+        ("http://localhost:80", "it takes an address, not a URL: write localhost:80"),
+        ("HTTPS://me@[::1]/x", "it takes an address, not a URL: write [::1]:443"),
+        ("http://h:8081/?x", "it takes an address, not a URL: write h:8081"),
+        ("ftp://h:21/x", "it takes an address, not a URL: write h:21"),
         ("/run/quaich.sock", "a Unix socket is written unix:/run/quaich.sock"),
         ("@quaich", "a Unix socket is written unix:@quaich"),
         ("unix:", "a Unix socket is written unix:PATH"),
@@ -67,6 +70,36 @@ def test_refuses(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         parse_address(text)
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize("text", ["ftp://h", "http://", "http://h:99999", "https://a b"])
+def test_a_url_may_lead_nowhere(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^it takes an address, not a URL$"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "do"),
+    [
+        (":80", ":80", True),
+        (":80", "0.0.0.0:80", True),
+        (":80", "192.0.2.1:80", True),
+        ("localhost:80", "127.0.0.1:80", True),
+        ("[::]:80", "[::1]:80", True),
+        ("unix:/x", "unix:///x", True),
+        ("127.0.0.1:80", "127.0.0.1:81", False),
+        ("127.0.0.1:80", "127.0.0.2:80", False),
+        ("[::]:80", "127.0.0.1:80", False),
+        ("[::]:80", ":80", False),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+        ("unix:/x", "unix:/y", False),
+        ("unix:/x", ":80", False),
+    ],
+)
+def test_two_sockets_cannot_have_one_address(one: str, other: str, do: bool) -> None:
+    addresses = parse_address(one), parse_address(other)
+    assert collide(*addresses) == do
+    assert collide(*reversed(addresses)) == do
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,13 @@ def test_says_where_a_value_is_from(directory: Path) -> None:
         ("bind = [8000]", "f.toml, line 1: bind = [8000]: it takes an address"),
         ('keep-alive = "5x"', "f.toml, line 1: keep-alive = '5x': a duration is a number of"),
         ("umask = 22", 'f.toml, line 1: umask = 22: a mode is written in quotes: umask = "022"'),
+        (
+            "uds-permissions = 660 # of the group",
+            "f.toml, line 1: uds-permissions = 660: a mode is written in quotes: uds-permissions = "
+            '"660"',
+        ),
+        ("umask = 0o77", 'f.toml, line 1: umask = 63: a mode is written in quotes: umask = "077"'),
+        ("umask = 99", 'f.toml, line 1: umask = 99: a mode is written in quotes: umask = "027"'),
         ("env = {A = 1}", "f.toml, line 1: [env]: the value of 'A' has to be a text, in quotes"),
         ('keyfile-password = ""', "f.toml, line 1: keyfile-password = …: it takes a text that"),
         ('env = ["sesame"]', "f.toml, line 1: env = …: a variable is written NAME=VALUE"),
@@ -182,13 +189,47 @@ def test_refuses(directory: Path, text: str, line: str) -> None:
         ("[timeoust]\nx = 1", "line 1: [timeoust]: there is no such table; did you mean [timeout"),
         ("[frobnicate]", "line 1: [frobnicate]: there is no such table"),
         ("[timeouts.x]", "line 1: [timeouts.x]: there is no such setting"),
-        ("config = 'x'", "line 1: config = 'x': there is no such setting"),
+        ("configg = 'x'", "line 1: configg = 'x': there is no such setting"),
+        # What other servers have.
+        (
+            "worker-class = 'gthread'",
+            "line 1: worker-class = 'gthread': there is one kind of worker, with threads, as many "
+            "as threads says: leave it out",
+        ),
+        ("channel_timeout = 5", "line 1: channel_timeout = 5: it is called keep-alive here"),
+        ("accesslog = '-'", "line 1: accesslog = '-': there is no such setting; did you mean acce"),
+        ("config = 'x'", "line 1: config = 'x': it names the file of settings; --config does so"),
+        ("port = 80", 'line 1: port = 80: there is no such setting; did you mean bind = "127.0.0'),
+        ("port = 80\nhost = '::'", "line 1: port = 80: there is no such setting; did you mean bi"),
     ],
 )
 def test_refuses_what_is_no_setting(directory: Path, text: str, line: str) -> None:
     with pytest.raises(UnknownSetting) as caught:
         from_file(write(directory, text), "f.toml")
     assert str(caught.value).startswith(f"f.toml, {line}")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("keep-alive = 5m", '; a duration with a unit stands in quotes: keep-alive = "5m"'),
+        (
+            "x = 1\nbody_buffer = 64KiB # x",
+            '; a size with a unit stands in quotes: body_buffer = "64',
+        ),
+        ("umask = 022", '; a mode stands in quotes: umask = "022"'),
+        ("log-level = info", '; a text stands in quotes: log-level = "info"'),
+        ("server-header = True", "; it takes true or false"),
+        ("threads =", ")"),
+        ("thraeds = 5m", ")"),
+        ('app = "shop', ")"),
+    ],
+)
+def test_what_is_no_toml_may_want_quotes(directory: Path, text: str, hint: str) -> None:
+    with pytest.raises(SettingError, match=r"^f\.toml: it is not TOML: ") as caught:
+        from_file(write(directory, text), "f.toml")
+    assert hint in str(caught.value)
+    assert ("quotes" in hint) == ("quotes" in str(caught.value))
 
 
 def test_refuses_a_file_that_is_none(directory: Path) -> None:

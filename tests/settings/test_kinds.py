@@ -9,6 +9,7 @@ import pytest
 from quaich.settings import kinds, places
 from quaich.settings.kinds import Kind
 
+MODE = kinds.mode_or_none("660")
 CHOICE: Kind[Any] = kinds.choice(("drop", "refuse", "dangerous"))
 
 
@@ -28,6 +29,9 @@ CHOICE: Kind[Any] = kinds.choice(("drop", "refuse", "dangerous"))
         (kinds.size(1), "1MIB", 2**20),
         (kinds.size(1), "2g", 2**31),
         (kinds.size(0), "0", 0),
+        (kinds.memory(), "0", 0),
+        (kinds.memory(), "1m", 2**20),
+        (kinds.memory(), 2**20, 2**20),
         (kinds.duration(), "30", 30.0),
         (kinds.duration(), 30, 30.0),
         (kinds.duration(), 0.5, 0.5),
@@ -52,9 +56,9 @@ CHOICE: Kind[Any] = kinds.choice(("drop", "refuse", "dangerous"))
         (kinds.FILE_OR_NONE, Path("log"), "log"),
         (kinds.DIRECTORY_OR_NONE, Path("src"), "src"),
         (kinds.DIRECTORY_OR_NONE, None, None),
-        (kinds.MODE_OR_NONE, "022", 0o022),
-        (kinds.MODE_OR_NONE, "0o22", 0o022),
-        (kinds.MODE_OR_NONE, 0o022, 0o022),
+        (MODE, "022", 0o022),
+        (MODE, "0o22", 0o022),
+        (MODE, 0o022, 0o022),
         (kinds.TEXT_OR_EMPTY, "", ""),
         (kinds.TEXT_OR_EMPTY, "none", ""),
         (kinds.NETWORKS, "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
@@ -100,6 +104,12 @@ FILE_REASON = "it takes the name of a file, or -"
         (kinds.size(1), "64\N{KELVIN SIGN}", SIZE_REASON),
         *((kinds.size(1), value, SIZE_RANGE) for value in ("0", 0, -1, "8589934592g", 2**63)),
         *(
+            (kinds.memory(), value, "it takes 0, or 1MiB at least; is 512m meant?")
+            for value in ("512", 512)
+        ),
+        (kinds.memory(), "10k", "it takes 0, or 1MiB at least"),
+        (kinds.memory(), "1mm", SIZE_REASON),
+        *(
             (kinds.duration(), value, DURATION_REASON)
             for value in ("", "30x", "-1", "1e3", "nan", ".5", "5.", "1 s", "1h30m", "1S", "٣")
         ),
@@ -124,7 +134,7 @@ FILE_REASON = "it takes the name of a file, or -"
             for value in ("", "a\0b", 1)
         ),
         *(
-            (kinds.MODE_OR_NONE, value, "it takes a mode in octal digits, such as 660")
+            (MODE, value, "it takes a mode in octal digits, such as 660")
             for value in ("", "22", "888", 0o10000, -1, True)
         ),
         *(
@@ -170,7 +180,7 @@ def test_refuses(kind: Kind[Any], value: object, reason: str) -> None:
         (kinds.duration(zero=True), 0.0, "0"),
         (kinds.TRUTH, True, "yes"),
         (kinds.TRUTH, False, "no"),
-        (kinds.FILE_OR_NONE, None, "off"),
+        (kinds.FILE_OR_NONE, None, "none"),
         (kinds.FILE_OR_NONE, "log", "log"),
         (places.ADDRESSES, (":1", ":2"), ":1,:2"),
     ],

@@ -129,8 +129,9 @@ def test_a_keyword_with_a_wrong_value(keywords: dict[str, object], line: str) ->
         ("limit_concurrency", "worker_connections"),
         ("timeout_keep_alive", "keep_alive"),
         ("access_log", "access_logfile"),
-        ("host", "bind"),
         ("port", "bind"),
+        ("loglevel", "log_level"),
+        ("wsgi_app", "app"),
         ("frobnicate", None),
     ],
 )
@@ -141,6 +142,41 @@ def test_a_keyword_that_is_none(name: str, meant: str | None) -> None:
     assert isinstance(caught.value, TypeError)
     hint = f"; did you mean {meant}?" if meant else ""
     assert str(caught.value) == f"{name}='x': there is no such setting{hint}"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "meant"),
+    [
+        ({"port": 9}, "bind='127.0.0.1:9'"),  # as --port 9 is
+        ({"host": "0.0.0.0", "port": 9}, "bind='0.0.0.0:9'"),
+        ({"host": "::1"}, "bind='[::1]:8000'"),
+        ({"listen": "*:80"}, "bind='*:80'"),
+        ({"uds": "/run/x"}, "bind='unix:/run/x'"),
+        ({"fd": 3}, "bind='fd://3'"),
+        ({"port": "http"}, "bind"),
+        ({"uds": "/"}, "bind"),
+    ],
+)
+def test_an_address_in_parts_is_put_together(keywords: dict[str, object], meant: str) -> None:
+    with pytest.raises(UnknownSetting) as caught:
+        settings(**keywords)
+    assert caught.value.reason == f"there is no such setting; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "reason"),
+    [
+        (
+            {"worker_class": "gthread"},
+            "there is one kind of worker, with threads, as many as threads says: leave it out",
+        ),
+        ({"inbuf_overflow": 1}, "it is called body_buffer here"),
+    ],
+)
+def test_a_keyword_of_another_server(keywords: dict[str, object], reason: str) -> None:
+    with pytest.raises(UnknownSetting) as caught:
+        settings(**keywords)
+    assert caught.value.reason == reason
 
 
 # --- Variables ---------------------------------------------------------------------------
@@ -228,7 +264,13 @@ def test_the_variable_that_names_a_file_is_no_setting() -> None:
         (
             "QUAICH_PORT",
             "9000",
-            "QUAICH_PORT=9000: there is no such setting; did you mean QUAICH_BIND?",
+            "QUAICH_PORT=9000: there is no such setting; did you mean QUAICH_BIND=127.0.0.1:9000?",
+        ),
+        (
+            "QUAICH_WORKER_CLASS",
+            "gevent",
+            "QUAICH_WORKER_CLASS=gevent: there is one kind of worker, with threads, as many as "
+            "QUAICH_THREADS says: leave it out",
         ),
         (
             "QUAICH_KEYFILE_PASWORD",

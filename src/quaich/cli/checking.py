@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quaich import __version__
+from quaich.cli import configuring, serving
 from quaich.cli.errors import CommandError, ConfigurationError, LoadError
 from quaich.cli.load import load_app, load_factory
 from quaich.conformance.check.openapi import DocumentError, load_openapi, openapi_targets
@@ -19,9 +20,9 @@ from quaich.conformance.findings import Finding, Report
 from quaich.conformance.reports import FORMATS, Outcome
 from quaich.conformance.reports import text as text_report
 from quaich.conformance.reports.wording import counted
-from quaich.conformance.rules import catalogue
+from quaich.conformance.rules import alike, catalogue
 from quaich.protocol.grammar import match_authority
-from quaich.settings.nearest import nearest
+from quaich.settings import SettingError
 
 FORMS: Final = tuple(FORMATS)
 
@@ -36,7 +37,7 @@ class ChecksFailed(CommandError):
 class Wish:
     """What the command line says."""
 
-    app: str
+    app: str  # empty: the one of the settings
     is_middleware: bool
     directories: Sequence[str]
     paths: Sequence[str]
@@ -58,6 +59,7 @@ def check(wish: Wish, say: Callable[[str], object]) -> None:
     """
     report = Report("collect", select=chosen_rules(wish.select), ignore=chosen_rules(wish.ignore))
     _refuse_idle(wish, report)
+    wish = wish if wish.app else _as_served(wish)
     # What the application prints would stand in the middle of the report, or break its JSON.
     with contextlib.redirect_stdout(sys.stderr):
         outcome = _checked(wish, report)
@@ -72,6 +74,30 @@ def check(wish: Wish, say: Callable[[str], object]) -> None:
     count = outcome.errors + (outcome.warnings if wish.strict else 0)
     if count and not wish.exit_zero:
         raise ChecksFailed(_summary(outcome, wish))
+
+
+def _as_served(wish: Wish) -> Wish:
+    """With the application that variables or a file of settings name, which from now on can be
+    loaded as it is when it is served: directory, variables and the like are set."""
+    if wish.is_middleware:
+        raise ConfigurationError("no middleware is given: write MODULE:NAME")
+    found = configuring.Sources({}, dict(os.environ), configuring.directory()).read()
+    settings = serving.settings_of(*found)
+    app = configuring.app_of(settings)
+    # What the command line names goes from where it was written.
+    here = Path() if settings.process.chdir is None else configuring.directory()
+    try:
+        configuring.prepare(settings)
+    except SettingError as error:
+        raise configuring.explained(error, found) from error
+    directories = [str(here / each) for each in wish.directories]
+    return dataclasses.replace(
+        wish,
+        app=app,
+        directories=directories or settings.process.pythonpath,
+        openapi=None if wish.openapi is None else str(here / wish.openapi),
+        output=None if wish.output is None else str(here / wish.output),
+    )
 
 
 def _checked(wish: Wish, report: Report) -> Outcome:
@@ -184,8 +210,8 @@ def chosen_rules(values: Sequence[str]) -> tuple[str, ...]:
     known = catalogue()
     for each in chosen:
         if not any(key.startswith(each) for key in known):
-            near = nearest(each, known)
-            hint = f"; is {near} meant?" if near else ""
+            near = alike(each)
+            hint = f"; is {near[0]} meant?" if near else ""
             raise ConfigurationError(
                 f"{each} is no rule, nor the beginning of one{hint} (quaich explain --all)"
             )

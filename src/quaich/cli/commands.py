@@ -1,103 +1,34 @@
-"""The commands on click: their options, and their errors as lines on stderr.
+"""The commands on click, and their options.
 
 What they do is elsewhere: :mod:`quaich.cli.load`, :mod:`quaich.cli.serving`. The options of the
-settings are made in :mod:`quaich.cli.options`.
+settings are made in :mod:`quaich.cli.options`; what becomes of the first word, and of errors, is in
+:mod:`quaich.cli.short_form`.
 """
 
-import contextlib
 import os
 import platform
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import click
 
 from quaich import __version__
 from quaich.cli import options
-from quaich.cli.errors import CommandError, ConfigurationError
-from quaich.cli.habits import note_on
+from quaich.cli.errors import ConfigurationError
 from quaich.cli.load import load_app
+from quaich.cli.short_form import VERSION_OPTIONS, ShortForm, TooManyWords
 from quaich.settings import SettingError, Settings, Source
-from quaich.settings.nearest import nearest
+from quaich.settings.kinds import duration, whole_number
 from quaich.types import WSGIApplication
-
-_VERSION_OPTIONS: Final = ("--version", "-V")
 
 _VARIABLES: Final = (
     "A DURATION is a number of seconds, or 500ms, 30s, 5m, 1h; a SIZE a number of bytes, or 64k, "
     "1m, 1g. Each setting may also be a variable, QUAICH_KEEP_ALIVE=5m, or a line in quaich.toml, "
     'keep-alive = "5m".'
 )
-
-
-class _Failure(click.ClickException):
-    """A CommandError on its way through click."""
-
-    def __init__(self, error: CommandError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code  # type: ignore[misc]  # click reads the instance's
-        self.report = error.report
-        self.hint = ""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"{self.report}quaich: {self.message}{self.hint}", file=file, err=True)
-
-
-@contextlib.contextmanager
-def _errors_as_lines() -> Iterator[None]:
-    try:
-        yield
-    except CommandError as error:
-        raise _Failure(error) from error
-    except SettingError as error:
-        raise _Failure(ConfigurationError(str(error))) from error
-    except click.UsageError as error:
-        raise _usage_failure(error) from error
-
-
-def _usage_failure(error: click.UsageError) -> _Failure:
-    """Click's error as a line like all others."""
-    if isinstance(error, click.NoSuchOption):
-        note = note_on(error.option_name)
-        if note is not None:
-            return _Failure(ConfigurationError(f"{error.option_name}: {note}"))
-        # The sentence alone: what click suggests stands in parentheses behind it.
-        text = error.message.rstrip(".")
-    else:
-        text = error.format_message().rstrip(".")
-    failure = _Failure(ConfigurationError(text[:1].lower() + text[1:]))
-    if error.ctx is not None:
-        failure.hint = f" (see {error.ctx.command_path} --help)"
-    return failure
-
-
-class _ShortForm(click.Group):
-    """``quaich [OPTIONS] APP`` is ``quaich serve [OPTIONS] APP``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {*self.commands, *ctx.help_option_names, *_VERSION_OPTIONS}
-        if not args or args == ["help"]:
-            args = [*ctx.help_option_names[:1]]
-        elif args[0] == "help" and args[1] in self.commands:
-            args = [args[1], *ctx.help_option_names[:1]]
-        elif args[0] not in own:
-            # A command after an option or misspelt is taken for an APP that does not exist.
-            meant = next((word for word in args if word in self.commands), None)
-            if meant is None and args[0].isidentifier():
-                meant = nearest(args[0], self.commands)
-            ctx.obj = f" (the command is written: quaich {meant} …)" if meant else ""
-            args = ["serve", *args]
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with _errors_as_lines():
-                return super().invoke(ctx)
-        except _Failure as failure:
-            failure.hint = ctx.obj or failure.hint
-            raise
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -108,13 +39,13 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 
 
 @click.group(
-    cls=_ShortForm,
+    cls=ShortForm,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     subcommand_metavar="APP | COMMAND …",
     epilog="Exit codes: 0 a clean stop, 2 a wrong setting, 3 no application to be had, 1 others.",
 )
 @click.option(
-    *_VERSION_OPTIONS,
+    *VERSION_OPTIONS,
     is_flag=True,
     is_eager=True,
     expose_value=False,
@@ -147,7 +78,7 @@ def _serve(
     # Imported here, so that --help need not wait for them.
     from quaich.cli import configuring, serving
 
-    sources = configuring.Sources(words, dict(os.environ), _directory(), config)
+    sources = configuring.Sources(words, dict(os.environ), configuring.directory(), config)
     found = sources.read()
     settings = serving.settings_of(*found)
     if print_config:
@@ -167,14 +98,7 @@ def _serve(
         raise configuring.explained(error, found) from error
 
 
-def _directory() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:  # it has been deleted
-        return Path("/")
-
-
-@quaich.command(cls=options.SettingsCommand, epilog=_VARIABLES)
+@quaich.command(cls=options.SettingsCommand, without=("app",), epilog=_VARIABLES)
 @click.pass_context
 def demo(ctx: click.Context, /, **wishes: Any) -> None:
     """Serve a page that shows its environ, to try things out."""
@@ -187,7 +111,11 @@ def demo(ctx: click.Context, /, **wishes: Any) -> None:
     _serve(options.given(ctx), load, **wishes)
 
 
-@quaich.command(cls=options.SettingsCommand, epilog=_VARIABLES)
+@quaich.command(
+    cls=options.SettingsCommand,
+    epilog=_VARIABLES,
+    context_settings={"allow_extra_args": True},  # to be refused with words of our own
+)
 @click.argument("spec", metavar="APP", required=False)
 @click.pass_context
 def serve(ctx: click.Context, /, spec: str | None, **wishes: Any) -> None:
@@ -202,20 +130,16 @@ def serve(ctx: click.Context, /, spec: str | None, **wishes: Any) -> None:
     Modules are looked for in the current directory first. Without APP, the setting "app" of a
     file or the variable QUAICH_APP counts.
     """
+    if ctx.args:
+        raise TooManyWords(f"got unexpected extra argument ({' '.join(ctx.args)})")
+    from quaich.cli.configuring import app_of
+
     words = options.given(ctx, spec)
 
     def load(settings: Settings) -> WSGIApplication:
-        return load_app(_app_of(settings), settings.process.pythonpath)
+        return load_app(app_of(settings), settings.process.pythonpath)
 
-    _serve(words, load, check=_app_of, **wishes)
-
-
-def _app_of(settings: Settings) -> str:
-    if settings.process.app is None:
-        raise ConfigurationError(
-            "no application is given: write MODULE:NAME, or app = 'MODULE:NAME' in quaich.toml"
-        )
-    return settings.process.app
+    _serve(words, load, check=app_of, **wishes)
 
 
 class _GunicornCommand(click.Command):
@@ -251,8 +175,34 @@ def migrate(ctx: click.Context, /, file: str | None, output: str | None) -> None
     try:
         with Path(output).open("x", encoding="utf-8") as stream:
             stream.write(text)
+    except FileExistsError as error:
+        raise ConfigurationError(
+            f"--output {output}: it is there already; remove it, or give another name"
+        ) from error
     except OSError as error:
         raise ConfigurationError(f"--output {output}: {error.strerror}") from error
+
+
+class _Value(click.ParamType):  # type: ignore[type-arg]  # only of newer versions of click
+    """A value that is written as those of settings are. ``parse`` is as that of their kinds."""
+
+    name = "value"
+
+    def __init__(self, parse: Callable[[object], Any]) -> None:
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _parse_interval(value: object) -> float:
+    seconds = duration().parse(value)
+    if seconds < 0.1:
+        raise ValueError("it takes 100ms or more")
+    return seconds
 
 
 def _split(value: str) -> list[str]:
@@ -275,7 +225,9 @@ def explain(rules: tuple[str, ...], all_rules: bool, form: str) -> None:
     """
     from quaich.cli import explaining
 
-    click.echo(explaining.explanation(rules, all_rules, form), nl=False)
+    # A program that reads it wants a line for each rule.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(explaining.explanation(rules, all_rules, form, width), nl=False)
 
 
 def _report_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -302,7 +254,7 @@ def _report_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @quaich.command(cls=click.Command)
-@click.argument("app", metavar="APP")
+@click.argument("app", metavar="[APP]", required=False)
 @click.option(
     "--middleware",
     is_flag=True,
@@ -319,7 +271,7 @@ def _report_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--crawl",
     metavar="N",
-    type=click.IntRange(0),
+    type=_Value(whole_number(0).parse),
     default=0,
     help="Follow links to N pages more, and ask for each once.",
 )
@@ -339,19 +291,20 @@ def _report_options(command: Callable[..., None]) -> Callable[..., None]:
     multiple=True,
     help="Directories to import from, before the current one; separated by commas.",
 )
-def check(app: str, middleware: bool, directories: tuple[str, ...], **wishes: Any) -> None:
+def check(app: str | None, middleware: bool, directories: tuple[str, ...], **wishes: Any) -> None:
     """Check an application, or a middleware, by the rules of WSGI.
 
     It is called in all the ways that a server may call it: with other methods, without the
     variables that may be absent, by several threads at once, and it is closed early. APP is as for
-    "quaich serve".
+    "quaich serve"; without it, the application of quaich.toml is checked, with the variables and
+    directories that stand there.
 
     Exits with 1 if it finds errors, with 2 or 3 if it could not begin.
     """
     from quaich.cli import checking
 
     places = tuple(place for value in directories for place in _split(value))
-    wish = checking.Wish(app=app, is_middleware=middleware, directories=places, **wishes)
+    wish = checking.Wish(app=app or "", is_middleware=middleware, directories=places, **wishes)
     checking.check(wish, lambda text: click.echo(text, nl=False))
 
 
@@ -388,7 +341,8 @@ def probe(any_app: bool, **wishes: Any) -> None:
     It is started with an application of the probe's, and asked one thing for each rule, on fresh
     connections. It is sent what no client should send: probe servers of your own only.
 
-    Exits with 1 if the server breaks rules, with 2 if it could not be told which server.
+    Exits with 1 if the server breaks rules, with 2 if it could not begin: no such server, or none
+    that answers.
     """
     from quaich.cli import probing
 
@@ -405,11 +359,10 @@ def probe(any_app: bool, **wishes: Any) -> None:
 @click.option("--once", is_flag=True, help="Show it once, with means since the start, and exit.")
 @click.option(
     "--interval",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.1, max=3600),
+    metavar="DURATION",
+    type=_Value(_parse_interval),
     default=2.0,
-    show_default=True,
-    help="Time between two looks.",
+    help="Time between two looks (default 2s).",
 )
 def top(url: str | None, once: bool, interval: float) -> None:
     """Watch a server at work, live in the terminal.

@@ -1,8 +1,11 @@
 """Where a command has its settings from, and what it can say of them without serving.
 
     Sources             command line, variables, file: read at the start, and again for a reload
+    directory           where a file of settings is looked for
+    app_of              the APP of the settings
     printed             --print-config
     check               --check-config
+    prepare             what is set before an application is loaded
     explained           an error, with who gave the setting
 
 Serving is elsewhere: :mod:`quaich.cli.serving`.
@@ -22,7 +25,7 @@ from quaich.settings.sources import CONFIG_VARIABLE
 from quaich.settings.writing import format_settings
 from quaich.types import WSGIApplication
 
-_HEAD: Final = "# The settings that count here, and where each is from: a quaich.toml.\n\n"
+_HEAD: Final = "# This is a valid quaich.toml; behind each setting stands where it is from.\n\n"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,23 @@ class Sources:
         return [self.words, variables, file]
 
 
+def directory() -> Path:
+    """The current one, where a file of settings is looked for."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it has been deleted
+        return Path("/")
+
+
+def app_of(settings: Settings) -> str:
+    """The APP of the settings; ConfigurationError if there is none."""
+    if settings.process.app is None:
+        raise ConfigurationError(
+            "no application is given: write MODULE:NAME, or app = 'MODULE:NAME' in quaich.toml"
+        )
+    return settings.process.app
+
+
 def printed(sources: Iterable[Source]) -> str:
     """The settings that sources say, as a file of settings."""
     return _HEAD + format_settings(*sources)
@@ -67,13 +87,20 @@ def explained(error: SettingError, sources: Iterable[Source]) -> ConfigurationEr
     return ConfigurationError(f"{origin}: {error.reason}")
 
 
+def prepare(settings: Settings) -> None:
+    """Set the variables, the directory and the like that the application is to find. SettingError
+    with the name of the setting."""
+    from quaich.server.system import process
+
+    process.prepare(settings.process)
+
+
 def check(settings: Settings, load: Callable[[], WSGIApplication]) -> str:
     """Do what is done before anything is opened, and load certificates and application; what to
     say then. SettingError with the name of the setting, or LoadError, if it cannot be done."""
-    from quaich.server.system.process import prepare
     from quaich.server.tls.certificates import load_certificates
 
-    prepare(settings.process)
+    prepare(settings)
     load_certificates(settings.tls)
     load()
     return "The settings are right, and the application can be loaded.\n"

@@ -8,16 +8,18 @@ from typing import Final
 
 from quaich.cli.errors import ConfigurationError
 from quaich.conformance.rules import PARTIES, Rule, UnknownRule, catalogue, find
-from quaich.conformance.rules.text import explain, line
+from quaich.conformance.rules.text import WIDTH, explain, line
 
 # Numbers of the same look, which README and manual have beside those of the rules.
 _DEFECT: Final = re.compile(r"[DV][0-9]+")
 
 
-def explanation(names: Sequence[str], all_rules: bool, form: str) -> str:
-    """What the command prints. ``names``: numbers of rules, with commas between them if anybody
-    likes, or a letter for all of its rules, which are listed. Raises ConfigurationError for what
-    is none of these."""
+def explanation(names: Sequence[str], all_rules: bool, form: str, width: int | None = None) -> str:
+    """What the command prints, for a terminal of ``width`` columns, or for a program.
+
+    ``names``: numbers of rules, with commas between them if anybody likes, or a letter for all of
+    its rules, which are listed. Raises ConfigurationError for what is none of these.
+    """
     wanted = [each.strip().upper() for name in names for each in name.split(",") if each.strip()]
     if not wanted and not all_rules:
         raise ConfigurationError(
@@ -29,9 +31,11 @@ def explanation(names: Sequence[str], all_rules: bool, form: str) -> str:
         rules = [rule for letter in wanted or PARTIES for rule in _named(letter)]
         return json.dumps([dataclasses.asdict(rule) for rule in rules], indent=2) + "\n"
     if all_rules:
-        return _listed(catalogue().values())
+        return _listed(catalogue().values(), width)
     return "\n".join(
-        _listed(_named(each)) if each in PARTIES else "".join(map(explain, _named(each)))
+        _listed(_named(each), width)
+        if each in PARTIES
+        else "".join(explain(rule, width or WIDTH) for rule in _named(each))
         for each in wanted
     )
 
@@ -50,5 +54,5 @@ def _named(name: str) -> list[Rule]:
         raise ConfigurationError(str(error)) from error
 
 
-def _listed(rules: Iterable[Rule]) -> str:
-    return "".join(f"{line(rule)}\n" for rule in rules)
+def _listed(rules: Iterable[Rule], width: int | None) -> str:
+    return "".join(f"{line(rule, width)}\n" for rule in rules)

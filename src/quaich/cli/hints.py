@@ -25,7 +25,7 @@ _PROGRAMS: Final = frozenset({"cli", "main", "manage", "run", "serve", "start", 
 
 class _Spec(Protocol):
     @property
-    def text(self) -> str: ...
+    def place(self) -> str: ...
     @property
     def expression(self) -> str: ...
 
@@ -77,7 +77,7 @@ def no_such_module(module: str, missing: str, places: Sequence[str]) -> str:
             return f"{line}; did you mean '{parent}:{name}'?" if name else line
         meant = did_you_mean(last, _modules_in(locations))
         return f"package {parent!r} has no module {last!r}{meant}"
-    line = f"there is no module {missing!r}"
+    line = nowhere(missing)
     found = nearest(last, _modules_in(places))
     if found:
         return f"{line}; did you mean {found + module[len(missing) :]!r}?"
@@ -88,6 +88,11 @@ def no_such_module(module: str, missing: str, places: Sequence[str]) -> str:
             if missing in _modules_in([str(directory)]):
                 return f"{line} here, but in {directory.name}/; try --app-dir {directory.name}"
     return f"{line} (looked {''.join(f'in {place} and ' for place in places)}on sys.path)"
+
+
+def nowhere(module: str) -> str:
+    """That a module is not to be found; it may have been meant for something else."""
+    return f"there is no module {module!r}"
 
 
 def _modules_in(directories: Iterable[str]) -> list[str]:
@@ -107,18 +112,19 @@ def describe_module(module: ModuleType) -> str:
 
 
 def missing_name(value: Any, name: str, spec: _Spec) -> str:
-    """What was meant by a name that ``value`` does not have."""
+    """What was meant by a name that ``value`` does not have, or what a module has instead."""
     if isinstance(value, ModuleType) and hasattr(value, "__path__"):
         found = nearest(name, _modules_in(value.__path__))
         if found == name:  # a module that is not imported
             rest = spec.expression.partition(".")[2]
             meant = f"{value.__name__}.{name}{':' if rest else ''}{rest}"
             return f", but a module of that name; did you mean {meant!r}?"
-    return did_you_mean(name, [each for each in dir(value) if not each.startswith("__")])
+    meant = did_you_mean(name, [each for each in dir(value) if not each.startswith("__")])
+    return meant or (f"; {what_there_is(value, spec)}" if isinstance(value, ModuleType) else "")
 
 
 def what_there_is(module: ModuleType, spec: _Spec) -> str:
-    """What a module without an application of a usual name has instead."""
+    """What a module without the application that was looked for has instead."""
     applications, factories, others = [], [], []
     likely: list[tuple[int, str]] = []  # what may be meant; the lowest number is the likeliest
     for name, value in _own_callables(module):
@@ -143,7 +149,7 @@ def what_there_is(module: ModuleType, spec: _Spec) -> str:
         line = "nothing in it can be called"
     if likely and "wsgi" not in modules:
         _, meant = min(likely, key=lambda each: each[0])
-        return f"{line}; did you mean '{spec.text}:{meant}'?"
+        return f"{line}; did you mean '{spec.place}:{meant}'?"
     return line + _meant_beside(module, modules, spec)
 
 
@@ -165,7 +171,7 @@ def _meant_beside(module: ModuleType, modules: Sequence[str], spec: _Spec) -> st
                 return f"; did you mean {_relative(found)!r}?"
     elif module.__name__ == "manage":
         found = _wsgi_file(Path(str(module.__file__)).parent)
-        if found is not None and spec.text == "manage":
+        if found is not None and spec.place == "manage":
             return f"; did you mean '{found.parent.name}.wsgi'?"
         if found is not None:
             return f"; did you mean {_relative(found)!r}?"

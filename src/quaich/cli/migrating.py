@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
+import re
 import shlex
 import sys
 import traceback
@@ -22,9 +23,18 @@ from types import ModuleType
 from typing import Any, Final, NoReturn
 
 from quaich.cli.errors import ConfigurationError, describe
-from quaich.cli.gunicorn_settings import SETTINGS, VERSION, NoEqual, Same
 from quaich.server.logs.access_format import compile_format
 from quaich.settings import TABLE, Given, SettingError, from_keywords
+from quaich.settings.gunicorn import (
+    SETTINGS,
+    VERSION,
+    NoEqual,
+    Same,
+    kind_of_worker,
+    reason_against,
+)
+from quaich.settings.habits import spelled
+from quaich.settings.nearest import nearest
 from quaich.settings.sources import shown
 from quaich.settings.together import first_unmet
 from quaich.settings.writing import format_value
@@ -34,17 +44,15 @@ ARGUMENTS: Final = "GUNICORN_CMD_ARGS"
 
 _MODULE: Final = "__config__"  # what gunicorn calls the module
 
-_REMARKS: Final = {"proc_name": "needs the extra title, for setproctitle"}
+_TITLE: Final = "needs the extra title, for setproctitle"
+_ALL_PROXIES: Final = "here it decides REMOTE_ADDR too, so name the proxies"
+_COMPUTED: Final = "computed here, for this machine"
+_AUTO: Final = f'{_COMPUTED}; "auto" is one for each processor'
 
-# By the end of the name, which may be "gunicorn.workers.sync.SyncWorker" or "egg:gunicorn#sync".
-_KINDS: Final = {
-    "sync": "sync",
-    "SyncWorker": "sync",
-    "gthread": "gthread",
-    "ThreadWorker": "gthread",
-}
+# How a program asks for the number of processors: os, multiprocessing and psutil.
+_CPUS: Final = re.compile("cpu_count|sched_getaffinity")
 
-_GREENLETS: Final = ("gevent", "eventlet", "tornado")
+_SIMPLE: Final = (str, int, float, list, tuple, dict, type(None))
 
 
 @dataclass
@@ -53,6 +61,8 @@ class _Found:
 
     values: dict[str, Any] = field(default_factory=dict)
     computed: set[str] = field(default_factory=set)  # by the file, from what it has looked at
+    asks_for_cpus: bool = False  # the file does
+    misspelt: dict[str, str] = field(default_factory=dict)  # what may be meant
     places: list[str] = field(default_factory=list)
 
 
@@ -123,7 +133,8 @@ def _read_file(found: _Found, config: str) -> None:
     found.places.append(config)
     if config.startswith("python:"):
         values = _run(config, lambda: importlib.import_module(config.removeprefix("python:")))
-        source = ""
+        file = values.get("__file__") or ""
+        source = Path(file).read_text("utf-8", "replace") if file.endswith(".py") else ""
     else:
         path = Path(config.removeprefix("file:"))
         if not path.exists():
@@ -133,6 +144,8 @@ def _read_file(found: _Found, config: str) -> None:
     given = {name: value for name, value in values.items() if name in SETTINGS}
     found.values |= given
     found.computed |= _computed(source) & {*given}
+    found.asks_for_cpus = bool(_CPUS.search(source))
+    found.misspelt = _misspelt(source, values)
 
 
 def _run(config: str, load: Callable[[], ModuleType]) -> dict[str, Any]:
@@ -170,6 +183,27 @@ def _computed(source: str) -> set[str]:
             except ValueError:
                 found |= {each.id for each in node.targets if isinstance(each, ast.Name)}
     return found
+
+
+def _misspelt(source: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """The names of a program that are like one of a setting, each with that. What the program
+    reads itself is not for gunicorn."""
+    tree = ast.parse(source)
+    names = [each for each in ast.walk(tree) if isinstance(each, ast.Name)]
+    read = {each.id for each in names if isinstance(each.ctx, ast.Load)}
+    set_here = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    return {
+        name: meant
+        for name in sorted(set_here - read - {*SETTINGS})
+        if name.islower() and name[0] != "_" and isinstance(values.get(name), _SIMPLE)
+        if (meant := nearest(name, SETTINGS))
+    }
 
 
 # --- What is equal -----------------------------------------------------------------------
@@ -221,15 +255,12 @@ def _written(found: _Found) -> str:
         if not isinstance(row, Same):
             reason = _worker_class(values) if name == "worker_class" else row.reason
             if reason and value not in (False, "", [], {}):
-                file.note(name, value, reason)
+                file.note(name, value, spelled(reason, lambda setting: setting.key))
             continue
         try:
             if name == "timeout":
                 _check_timeout(values)
-            comment = _REMARKS.get(name, "")
-            if name in found.computed:
-                comment = "computed here, for this machine"
-            file.add(file.lines, row.name, row.convert(value), comment)
+            file.add(file.lines, row.name, row.convert(value), _remark(name, found))
         except NoEqual as error:
             file.note(name, value, str(error))
         except SettingError as error:
@@ -238,22 +269,34 @@ def _written(found: _Found) -> str:
             file.note(name, value, describe(error))
     _add_defaults(file, values)
     file.take_out_unmet()
-    return "\n".join(_parts(file, found.places))
+    return "\n".join(_parts(file, found))
+
+
+def _remark(name: str, found: _Found) -> str:
+    """What is to be known of a setting that is the same."""
+    remarks = []
+    if name in found.computed:
+        remarks.append(_AUTO if name == "workers" and found.asks_for_cpus else _COMPUTED)
+    if name == "proc_name":
+        remarks.append(_TITLE)
+    if name == "forwarded_allow_ips" and "*" in str(found.values[name]):
+        remarks.append(_ALL_PROXIES)
+    return "; ".join(remarks)
 
 
 def _kind(values: Mapping[str, Any]) -> str:
     """The kind of worker: sync, gthread, or its name in lower case."""
     value = values.get("worker_class", "sync")
     name = value if isinstance(value, str) else getattr(value, "__name__", repr(value))
-    kind = _KINDS.get(name.rpartition("#")[2].rpartition(".")[2], name.lower())
+    kind = kind_of_worker(name)
     if kind == "sync" and str(values.get("threads", 1)) not in ("1", "0"):
         return "gthread"
     return kind
 
 
 def _check_timeout(values: Mapping[str, Any]) -> None:
-    """NoEqual if the timeout is of another kind than here."""
-    if _kind(values) != "sync":
+    """NoEqual if the timeout is of another kind than here; none is none everywhere."""
+    if _kind(values) != "sync" and str(values["timeout"]) != "0":
         raise NoEqual(
             "with this kind of worker it was not for a request, but for a worker that hangs as a "
             "whole; here it ends each request that takes longer"
@@ -261,27 +304,17 @@ def _check_timeout(values: Mapping[str, Any]) -> None:
 
 
 def _worker_class(values: Mapping[str, Any]) -> str:
-    """What is to be said of a kind of worker; nothing of those that are like ours."""
+    """What is to be said of a kind of worker. With sync there is one thread, which is written."""
     kind = _kind(values)
-    if kind in ("sync", "gthread"):
-        return ""
-    row = SETTINGS["worker_class"]
-    assert not isinstance(row, Same)
-    if any(word in kind for word in _GREENLETS):
-        return (
-            f"{row.reason}; idle connections need no thread here, calls that wait do: set threads "
-            "to as many as wait at once"
-        )
-    if "uvicorn" in kind or "asgi" in kind:
-        return "it is for ASGI; here WSGI is the one interface there is"
-    return row.reason
+    return "" if kind == "sync" else reason_against(kind)
 
 
 def _add_defaults(file: _File, values: Mapping[str, Any]) -> None:
     """What gunicorn does unless told otherwise, where that matters to an application."""
     kind = _kind(values)
     if "workers" not in file.given:
-        file.add(file.defaults, "workers", 1)
+        unlike = "not what is given; see below" if "workers" in values else ""
+        file.add(file.defaults, "workers", 1, unlike)
     if "threads" not in values and kind in ("sync", "gthread"):
         file.add(file.defaults, "threads", 1, "more, if the application is safe with threads")
     if "timeout" not in values and kind == "sync":
@@ -291,8 +324,12 @@ def _add_defaults(file: _File, values: Mapping[str, Any]) -> None:
         file.add(file.defaults, "uds_permissions", "777", "660 is safer, if the proxy's group fits")
 
 
-def _parts(file: _File, places: Sequence[str]) -> Iterator[str]:
-    yield f"# Made by quaich migrate, from {' and '.join(places)} (gunicorn {VERSION})."
+def _parts(file: _File, found: _Found) -> Iterator[str]:
+    yield f"# Made by quaich migrate, from {' and '.join(found.places)} (gunicorn {VERSION})."
+    if not found.values:
+        yield f"# There is no setting of gunicorn's in {' and '.join(found.places)}."
+    for name, meant in found.misspelt.items():
+        yield f"# {name}: no setting of gunicorn's; did you mean {meant}?"
     yield ""
     yield from file.lines.values()
     if file.defaults:

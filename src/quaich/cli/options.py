@@ -16,6 +16,7 @@ import click
 
 from quaich.settings import GROUPS, TABLE, Given, Setting, SettingError, Source
 from quaich.settings.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_port
+from quaich.settings.declare import heading
 from quaich.settings.sources import read_value, shown
 
 _META: Final = "quaich.cli.options"  # where click keeps the words for us
@@ -99,13 +100,13 @@ def _address(host: str | None, port: str | None) -> Given:
 
 
 class _Option(click.Option):
-    """An option under a heading. What is written for it is taken at once, in the order written;
-    the command does not get it."""
+    """An option of a group of settings. What is written for it is taken at once, in the order
+    written; the command does not get it."""
 
     def __init__(
         self,
         declarations: Sequence[str],
-        heading: str,
+        group: str,
         take: Callable[[_Words, Any], None],
         **attributes: Any,
     ) -> None:
@@ -114,7 +115,7 @@ class _Option(click.Option):
                 take(_words(ctx), value)
 
         super().__init__([*declarations], expose_value=False, callback=callback, **attributes)
-        self.heading = heading
+        self.group = group
 
 
 def _options(setting: Setting) -> Iterator[_Option]:
@@ -196,6 +197,22 @@ def _parts_of_address() -> Iterator[_Option]:
     yield _Option(["--fd"], _BIND.group, take_fd, metavar="N", help="Short for --bind fd://N.")
 
 
+def _worker_class() -> _Option:
+    """gunicorn's users have it in their command lines, mostly with the kind that there is."""
+
+    def take(words: _Words, value: str) -> None:
+        from quaich.settings.gunicorn import kind_of_worker, reason_against
+        from quaich.settings.habits import spelled
+
+        reason = reason_against(kind_of_worker(value))
+        if reason:
+            raise SettingError(
+                f"--worker-class {shown(value)}", spelled(reason, lambda setting: setting.flag)
+            )
+
+    return _Option(["-k", "--worker-class"], "", take, hidden=True)
+
+
 def _about_settings() -> Iterator[click.Option]:
     """The options that are no settings; the command gets them."""
     yield click.Option(
@@ -216,28 +233,30 @@ def _about_settings() -> Iterator[click.Option]:
 
 
 class SettingsCommand(click.Command):
-    """A command that serves: besides its own options it has those of the settings. It gets
-    ``config``, ``check_config`` and ``print_config``."""
+    """A command that serves: besides its own options it has those of the settings, ``without``
+    some. It gets ``config``, ``check_config`` and ``print_config``."""
 
-    def __init__(self, *args: Any, **attributes: Any) -> None:
+    def __init__(self, *args: Any, without: Sequence[str] = (), **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         for setting in TABLE.values():
+            if setting.name in without:
+                continue
             self.params += _options(setting)
             if setting is _BIND:
                 self.params += _parts_of_address()
-        self.params += _about_settings()
+        self.params += [_worker_class(), *_about_settings()]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The settings under the names of their groups, then the command's own options."""
         sections: dict[str, list[tuple[str, str]]] = {
-            group.__name__: [] for group in GROUPS.values()
+            heading(group.__name__): [] for group in GROUPS.values()
         }
         for param in self.get_params(ctx):
             # Newer versions of click have a record for an argument too, as "Options".
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
-                heading = param.heading if isinstance(param, _Option) else "Options"
-                sections.setdefault(heading, []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
+                name = heading(param.group) if isinstance(param, _Option) else "Options"
+                sections.setdefault(name, []).append(record)
+        for name, records in sections.items():
+            with formatter.section(name):
                 formatter.write_dl(records)

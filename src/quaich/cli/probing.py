@@ -42,6 +42,12 @@ class ServerFailed(CommandError):
     exit_code = 1
 
 
+class NotJudged(CommandError):
+    """There is no server that could be judged."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Wish:
     """What the command line says."""
@@ -108,9 +114,9 @@ def _preset(name: str, python: str) -> _Server:
     preset = PRESETS.get(name)
     if preset is None:
         near = nearest(name, PRESETS)
-        hint = f"; is {near} meant?" if near else ""
+        hint = f" (is {near} meant?)" if near else ""
         raise ConfigurationError(
-            f"--preset {name}: there is none{hint} (there are {', '.join(PRESETS)})"
+            f"--preset {name}: no such preset{hint}; there are {', '.join(PRESETS)}"
         )
     try:
         version = version_of(preset, python)
@@ -129,6 +135,11 @@ def _command(text: str, has_application: bool) -> _Server:
         name = Path(split(text)[0]).name
     except CannotStart as error:
         raise ConfigurationError(f"--exec: {error}") from error
+    if "{port}" not in text:
+        raise ConfigurationError(
+            f"--exec {text!r}: it has no {{port}}, which stands for the free port that the probe"
+            " then asks at; a server with a port of its own is started before, and named with --url"
+        )
     return _Server(name, command=text, has_application=has_application)
 
 
@@ -151,7 +162,7 @@ def _judge(server: _Server, rules: Sequence[str], progress: Callable[[str], obje
             try:
                 client = start("function")
             except CannotStart as error:
-                raise CommandError(f"{server.name}: {error}") from error
+                raise NotJudged(f"{server.name}: {error}") from error
             probe = Probe(client, server.has_application, start)
             results = judge(probe, rules, show, tries=_TRIES)
     progress("")
@@ -194,7 +205,7 @@ def _at(server: _Server) -> Probe:
         )
     answer = ask_hello(host, port)
     if not answer:
-        raise CommandError(f"{name}: nothing answers at {host}, port {port}")
+        raise NotJudged(f"{name}: nothing answers at {host}, port {port}")
     if server.has_application and not is_application(answer):
         raise ConfigurationError(
             f"{name}: it does not serve {APPLICATION}; serve that, or judge by HTTP alone with"

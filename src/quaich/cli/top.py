@@ -36,9 +36,18 @@ class _UnixConnection(HTTPConnection):
 def address_of(text: str) -> Address | UnixAddress:
     """The admin address that ``text`` means: a URL, or as ``--admin-bind`` takes it. Raises
     ConfigurationError."""
-    plain = re.sub(r"^http://", "", text, flags=re.IGNORECASE).rstrip("/")
+    url = re.fullmatch(r"([a-z][a-z0-9+.-]*)://([^/?#]*)(.*)", text, re.IGNORECASE)
+    if url is not None and url[1].lower() != "tcp":
+        if url[1].lower() != "http" or url[3] not in ("", "/"):
+            raise ConfigurationError(
+                f"{text}: it takes http://HOST:PORT, without TLS and with nothing behind it,"
+                " HOST:PORT or unix:PATH"
+            )
+        plain = url[2]
+    else:
+        plain = text if text.startswith("unix:") else text.rstrip("/")
     try:
-        address = parse_address(plain if not text.startswith("unix:") else text)
+        address = parse_address(plain)
     except ValueError as error:
         raise ConfigurationError(f"{text}: {error}") from None
     if not isinstance(address, Address | UnixAddress):

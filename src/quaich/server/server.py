@@ -4,6 +4,7 @@ with Server(app, bind="127.0.0.1:0") as server:
     httpx.get(server.url)
 """
 
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -33,14 +34,17 @@ SOFTWARE: Final = "quaich"
 
 _SPARE: Final = 64  # descriptors that are not for connections
 
+_SHOWN_MAX: Final = 80  # characters of what was given instead of an application
+
 
 class Server:
     """One process's server of an application.
 
     It listens once it is made; :meth:`start` begins to answer, on threads of its own. Every
     setting is a keyword argument (``quaich.settings``, docs/reference/settings.md). Raises
-    :class:`~quaich.settings.SettingError` for a wrong one, and
-    :class:`~quaich.server.listeners.listening.CannotListen`.
+    :class:`~quaich.settings.SettingError` for a wrong one,
+    :class:`~quaich.server.listeners.listening.CannotListen`, and TypeError for an application that
+    cannot be called.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Server:
         (:func:`~quaich.server.listeners.listening.close_listeners`).
         ``is_shared``: other processes serve the application on the same sockets.
         ``certificates``: those of the settings, where they have been loaded already."""
+        check_callable(application)
         if settings is None:
             settings = settings_of(**keywords)
         elif keywords:
@@ -242,6 +247,22 @@ class Server:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def check_callable(application: object) -> None:
+    """TypeError, if an application is none. Else each request would be answered with 500."""
+    if callable(application):
+        return
+    hint = ""
+    if isinstance(application, str):
+        named = re.fullmatch(r"([\w.]+):(\w+)", application)
+        hint = f"; import it: from {named[1]} import {named[2]}" if named else "; import it"
+    value = repr(application)
+    value = value if len(value) <= _SHOWN_MAX else f"{value[:_SHOWN_MAX]}…"
+    if application is not None:
+        kind = type(application).__name__
+        value = f"{value}, {'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    raise TypeError(f"the application is {value}, which cannot be called{hint}")
 
 
 def raise_descriptor_limit() -> int | None:

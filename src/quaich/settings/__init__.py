@@ -7,6 +7,7 @@
     sources     keyword arguments, variables, and which of them counts
     files       quaich.toml, and [tool.quaich] of pyproject.toml
     writing     settings as such a file
+    habits      what other servers call a setting; gunicorn has all of gunicorn's
     page        the page of the reference
 
 Knows nothing of who uses a setting.

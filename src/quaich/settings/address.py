@@ -113,8 +113,10 @@ def _parse_descriptor(text: str) -> Descriptor:
 def parse_tcp_address(text: str) -> Address:
     """The address ``HOST:PORT`` that ``text`` writes; ValueError says what is wrong with it."""
     text = text.removeprefix("tcp://")
-    if re.match(r"https?://", text):
-        raise ValueError("it takes an address, not a URL")
+    url = re.match(r"([a-z][a-z0-9+.-]*)://([^/?#]*)", text, re.IGNORECASE)
+    if url is not None:
+        meant = _address_in_url(url[1].lower(), url[2])
+        raise ValueError(f"it takes an address, not a URL{f': write {meant}' if meant else ''}")
     if re.fullmatch("[0-9]+", text):
         raise ValueError(
             f"a port alone is :{text} (on all interfaces) or {DEFAULT_HOST}:{text} (on this host)"
@@ -130,6 +132,41 @@ def parse_tcp_address(text: str) -> Address:
     if not text or any(character.isspace() or character in "/?#" for character in host):
         raise ValueError("it takes HOST, HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH or fd://N")
     return Address(host, parse_port(port) if colon else DEFAULT_PORT)
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _address_in_url(scheme: str, authority: str) -> Address | None:
+    """The address that a URL leads to; None if that cannot be told."""
+    text = authority.rpartition("@")[2]
+    if not text or text.startswith(":"):
+        return None
+    if not re.search(r":[0-9]+$", text):
+        if scheme not in _PORTS:
+            return None
+        text = f"{text.removesuffix(':')}:{_PORTS[scheme]}"
+    try:
+        return parse_tcp_address(text)
+    except ValueError:
+        return None
+
+
+def collide(one: AnyAddress, other: AnyAddress) -> bool:
+    """Whether two sockets cannot listen on these at once, as far as the addresses tell."""
+    if not isinstance(one, Address) or not isinstance(other, Address):
+        return one == other
+    if one.port != other.port or one.port == 0:
+        return False
+    hosts = {_LOCAL.get(each.host, each.host) for each in (one, other)}
+    if len(hosts) == 1:
+        return True
+    # A socket on all IPv6 addresses is not one on those of IPv4.
+    families = {":" in host for host in hosts}
+    return len(families) == 1 and not hosts.isdisjoint(("0.0.0.0", "::"))
+
+
+_LOCAL: Final = {"": "0.0.0.0", "localhost": "127.0.0.1"}
 
 
 def parse_port(text: str) -> int:

@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 PREFIX: Final = "QUAICH_"  # of the variables
 
+_HEADINGS: Final = {"Tls": "TLS"}
+
 _SHOWN_MAX: Final = 80  # characters of a value in a line about it
 
 
@@ -104,6 +106,11 @@ def setting(
         },
     )
     return field  # type: ignore[no-any-return]  # the dataclass makes the default of it
+
+
+def heading(group: str) -> str:
+    """What stands above the settings of a group."""
+    return _HEADINGS.get(group, group)
 
 
 def read(group: type[Any]) -> tuple[Setting, ...]:

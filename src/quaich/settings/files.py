@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 
 from quaich.settings.declare import Setting
 from quaich.settings.groups import GROUPS, TABLE
-from quaich.settings.kinds import MODE_OR_NONE
 from quaich.settings.nearest import nearest
 from quaich.settings.sources import (
     Given,
@@ -71,16 +70,18 @@ def from_file(path: Path, name: str | None = None) -> dict[str, Given]:
         above, table = _TOOL, _table(table, _TOOL)
         if table is None:
             raise SettingError(name, "it has no table [tool.quaich]")
-    file = _File(name, content.decode(), above)
+    entries = [*_entries(table or {})]
+    file = _File(name, content.decode(), above, {entry.name: entry.value for entry in entries})
     source: dict[str, Given] = {}
-    for entry in _entries(table or {}):
+    for entry in entries:
         setting = _setting(file, entry)
         if setting.name in source:
             given = source[setting.name].origin
             raise SettingError(file.spelling(entry), f"it is given twice, also in {given}")
-        if isinstance(entry.value, int) and setting.kind is MODE_OR_NONE:
+        if isinstance(entry.value, int) and setting.kind.octal_example:
+            mode = file.octal(entry) or setting.kind.octal_example
             raise SettingError(
-                file.spelling(entry), f'a mode is written in quotes: {setting.key} = "022"'
+                file.spelling(entry), f'a mode is written in quotes: {setting.key} = "{mode}"'
             )
         source[setting.name] = read_value(
             setting, entry.value, file.spelling(entry, setting), file.where(entry)
@@ -107,10 +108,22 @@ class _File(NamedTuple):
     name: str
     text: str
     above: tuple[str, ...]  # the table that has the settings
+    values: Mapping[str, Any]  # all that it gives, by name
+
+    def line(self, entry: _Entry) -> int | None:
+        return _line_of(self.text, (*self.above, *entry.path))
 
     def where(self, entry: _Entry) -> str:
-        line = _line_of(self.text, (*self.above, *entry.path))
+        line = self.line(entry)
         return self.name if line is None else f"{self.name}, line {line}"
+
+    def octal(self, entry: _Entry) -> str | None:
+        """A number as it is written, if its digits are those of a mode."""
+        line = self.line(entry)
+        if line is None:
+            return None
+        found = re.search(r"=\s*(?:0o)?([0-7]{1,4})\s*(?:#.*)?$", self.text.split("\n")[line - 1])
+        return found and found[1].zfill(3)
 
     def spelling(self, entry: _Entry, setting: Setting | None = None) -> str:
         if isinstance(entry.value, Mapping):
@@ -131,7 +144,31 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
         raise SettingError(name, "it is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         reason = str(error)
-        raise SettingError(name, f"it is not TOML: {reason[:1].lower()}{reason[1:]}") from error
+        hint = _without_quotes(content.decode(), reason)
+        raise SettingError(
+            name, f"it is not TOML: {reason[:1].lower()}{reason[1:]}{hint}"
+        ) from error
+
+
+def _without_quotes(text: str, reason: str) -> str:
+    """A hint for a value that TOML takes for a number, or for nothing it knows: ``5m``, ``022``."""
+    where = re.search(r"at line ([0-9]+),", reason)
+    line = text.split("\n")[int(where[1]) - 1] if where else ""
+    found = re.fullmatch(r"\s*([\w-]+)\s*=\s*([^\s\"'#\[{][^\s\"'#]*)\s*(?:#.*)?", line)
+    setting = TABLE.get(found[1].replace("-", "_")) if found else None
+    if found is None or setting is None:
+        return ""
+    if setting.kind.is_switch:
+        return "; it takes true or false"
+    what = _IN_QUOTES.get(setting.kind.metavar, "a text")
+    return f'; {what} stands in quotes: {found[1]} = "{found[2]}"'
+
+
+_IN_QUOTES: Final = {
+    "DURATION": "a duration with a unit",
+    "SIZE": "a size with a unit",
+    "MODE": "a mode",
+}
 
 
 def _table(content: Any, path: tuple[str, ...]) -> Mapping[str, Any] | None:
@@ -157,8 +194,10 @@ def _setting(file: _File, entry: _Entry) -> Setting:
             found = nearest(entry.path[0], GROUPS)
             hint = f"; did you mean [{found}]?" if found else ""
             raise UnknownSetting(file.spelling(entry), f"there is no such table{hint}")
-        meant = meant_by(entry.name)
-        raise UnknownSetting(file.spelling(entry, meant), unknown(meant, lambda each: each.key))
+        raise UnknownSetting(
+            file.spelling(entry, meant_by(entry.name)),
+            unknown(entry.name, lambda each: each.key, file.values, '{} = "{}"'),
+        )
     if entry.group is not None and GROUPS[entry.group].__name__ != setting.group:
         own = next(name for name, group in GROUPS.items() if group.__name__ == setting.group)
         raise SettingError(

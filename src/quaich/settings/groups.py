@@ -17,11 +17,11 @@ from quaich.settings.declare import Setting, read, setting
 from quaich.settings.kinds import (
     FILE,
     FILE_OR_NONE,
-    MODE_OR_NONE,
     TEXT,
     TRUTH,
     choice,
     duration,
+    mode_or_none,
     size,
     whole_number,
 )
@@ -61,7 +61,7 @@ class Listen:
     )
     uds_permissions: int | None = setting(
         None,
-        MODE_OR_NONE,
+        mode_or_none("660"),
         "The mode of Unix sockets that are made; by default what the umask leaves of 777. That is "
         "mostly 755, to which nobody but the owner can connect.",
         "granian has the same; waitress 600.",

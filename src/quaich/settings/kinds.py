@@ -22,6 +22,8 @@ Auto = Literal["auto"]
 NUMBER_MAX: Final = 2**31 - 1
 # What an offset in a file can be.
 SIZE_MAX: Final = 2**63 - 1
+# A process of Python has some times as much before it does anything.
+MEMORY_MIN: Final = 2**20
 # poll() and epoll_wait() take milliseconds in 31 bits, which is 24.8 days.
 DURATION_MAX: Final = 24 * 86400.0
 
@@ -49,6 +51,7 @@ class Kind(Generic[T]):
     show: Callable[[T], str]
     is_switch: bool = False  # the flag takes no value, and has a twin with --no-
     is_list: bool = False  # the flag may be given several times
+    octal_example: str = ""  # of a mode, whose digits are octal
 
 
 # --- Numbers -----------------------------------------------------------------------------
@@ -82,20 +85,23 @@ def whole_number_or_auto(least: int) -> Kind[int | Auto]:
     return Kind("NUMBER", f"{number.takes}, or `auto`", parse, str)
 
 
-def _parse_mode(value: object) -> int | None:
-    if isinstance(value, str) and re.fullmatch("0?[0-7]{3,4}|0o[0-7]{1,4}", value):
-        value = int(value.removeprefix("0o"), 8)
-    if value is None or (_is_int(value) and 0 <= value <= 0o7777):
-        return value
-    raise ValueError("it takes a mode in octal digits, such as 660")
+def mode_or_none(example: str) -> Kind[int | None]:
+    """The bits of a mode, or none given. ``example`` is for whoever has written it wrong."""
 
+    def parse(value: object) -> int | None:
+        if isinstance(value, str) and re.fullmatch("0?[0-7]{3,4}|0o[0-7]{1,4}", value):
+            value = int(value.removeprefix("0o"), 8)
+        if value is None or (_is_int(value) and 0 <= value <= 0o7777):
+            return value
+        raise ValueError(f"it takes a mode in octal digits, such as {example}")
 
-MODE_OR_NONE: Final[Kind[int | None]] = Kind(
-    "MODE",
-    "a mode in octal digits",
-    _parse_mode,
-    lambda value: "off" if value is None else f"{value:03o}",
-)
+    return Kind(
+        "MODE",
+        "a mode in octal digits",
+        parse,
+        lambda value: "none" if value is None else f"{value:03o}",
+        octal_example=example,
+    )
 
 
 def size(least: int) -> Kind[int]:
@@ -114,6 +120,22 @@ def size(least: int) -> Kind[int]:
         return value
 
     return Kind("SIZE", "a size" if least == 0 else f"a size from {least}", parse, show_size)
+
+
+def memory() -> Kind[int]:
+    """The memory of a process; 0 is none said. Fewer bytes than Python itself needs are a number
+    whose unit was left out."""
+    number = size(0)
+
+    def parse(value: object) -> int:
+        found = number.parse(value)
+        if 0 < found < MEMORY_MIN:
+            hint = f"; is {value}m meant?" if re.fullmatch("[0-9]{1,5}", str(value)) else ""
+            raise ValueError(f"it takes 0, or {show_size(MEMORY_MIN)} at least{hint}")
+        return found
+
+    least = show_size(MEMORY_MIN)
+    return Kind("SIZE", f"a size from {least}, or 0", parse, show_size)
 
 
 def show_size(value: int) -> str:
@@ -193,8 +215,8 @@ def parse_text(value: object) -> str:
     raise ValueError("it takes a text that is not empty")
 
 
-def show_or_off(value: str | None) -> str:
-    return "off" if value is None else value
+def show_or_none(value: str | None) -> str:
+    return "none" if value is None else value
 
 
 TEXT: Final = Kind("TEXT", "a text", parse_text, str)
@@ -211,7 +233,7 @@ TEXT_OR_NONE: Final[Kind[str | None]] = Kind(
     "TEXT",
     "a text",
     lambda value: None if value is None else parse_text(value),
-    show_or_off,
+    show_or_none,
 )
 
 
@@ -268,7 +290,7 @@ FILE_OR_NONE: Final[Kind[str | None]] = Kind(
     "FILE",
     "the name of a file, or `-`",
     lambda value: None if value is None else _parse_file(value),
-    show_or_off,
+    show_or_none,
 )
 
 
@@ -284,7 +306,7 @@ DIRECTORY_OR_NONE: Final[Kind[str | None]] = Kind(
     "DIR",
     "the name of a directory",
     _parse_directory,
-    show_or_off,
+    show_or_none,
 )
 
 

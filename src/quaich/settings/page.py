@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, Final
 
-from quaich.settings.declare import Setting, read
+from quaich.settings.declare import Setting, heading, read
 from quaich.settings.groups import GROUPS
 
 _INTRODUCTION: Final = """\
@@ -36,9 +36,6 @@ an unknown name a `TypeError` as well. An empty variable is as good as none.
 """
 
 
-_NAMES: Final = {"Tls": "TLS"}
-
-
 def format_page() -> str:
     """The page as MyST Markdown."""
     return "\n".join([_INTRODUCTION, *(_group(group) for group in GROUPS.values())])
@@ -46,8 +43,9 @@ def format_page() -> str:
 
 def _group(group: type[Any]) -> str:
     docstring = inspect.cleandoc(group.__doc__ or "")
-    name = _NAMES.get(group.__name__, group.__name__)
-    return "\n".join([f"## {name}\n\n{docstring}\n", *map(_setting, read(group))])
+    return "\n".join(
+        [f"## {heading(group.__name__)}\n\n{docstring}\n", *map(_setting, read(group))]
+    )
 
 
 def _setting(setting: Setting) -> str:

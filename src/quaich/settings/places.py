@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from quaich.settings.address import Address, Descriptor, parse_address
-from quaich.settings.kinds import Kind, parse_text, show_or_off
+from quaich.settings.kinds import Kind, parse_text, show_or_none
 
 STATSD_PORT: Final = 8125
 
@@ -48,7 +48,7 @@ ADDRESS_OR_NONE: Final[Kind[str | None]] = Kind(
     "ADDRESS",
     "an address",
     _parse_address,
-    show_or_off,
+    show_or_none,
 )
 
 
@@ -72,7 +72,7 @@ STATSD_OR_NONE: Final[Kind[str | None]] = Kind(
     "ADDRESS",
     "`HOST`, `HOST:PORT` or `unix:PATH`",
     _parse_statsd,
-    show_or_off,
+    show_or_none,
 )
 
 
@@ -97,7 +97,7 @@ TARGET_OR_NONE: Final[Kind[str | None]] = Kind(
     "PATH",
     "a path that begins with `/`, and perhaps a query",
     _parse_target,
-    show_or_off,
+    show_or_none,
 )
 
 
@@ -105,5 +105,5 @@ URL_PATH_OR_NONE: Final[Kind[str | None]] = Kind(
     "PATH",
     "a path that begins with `/`",
     _parse_url_path,
-    show_or_off,
+    show_or_none,
 )

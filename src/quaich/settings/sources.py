@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from quaich.settings.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address, parse_port
 from quaich.settings.declare import PREFIX, Setting
 from quaich.settings.groups import GROUPS, TABLE, Settings
 from quaich.settings.nearest import nearest
 from quaich.settings.together import first_unmet
 
 CONFIG_VARIABLE: Final = f"{PREFIX}CONFIG"  # names a file of settings; is none itself
-
-_PARTS_OF_ADDRESSES: Final = ("host", "listen", "port")  # as uvicorn's and waitress's users know
 
 # For a service that is called "quaich", Kubernetes and Docker's links set these in each container
 # of the namespace: QUAICH_SERVICE_HOST, QUAICH_PORT_80_TCP_ADDR, QUAICH_PORT=tcp://10.0.0.1:80.
@@ -72,8 +71,10 @@ def from_keywords(keywords: Mapping[str, object]) -> dict[str, Given]:
     for name, value in keywords.items():
         setting = TABLE.get(name)
         if setting is None:
-            meant = meant_by(name)
-            raise UnknownSetting(f"{name}={shown(repr(value), meant)}", unknown(meant))
+            raise UnknownSetting(
+                f"{name}={shown(repr(value), meant_by(name))}",
+                unknown(name, lambda each: each.name, keywords, "{}={!r}"),
+            )
         source[name] = read_value(setting, value, f"{name}={setting.shown(repr(value))}", name)
     return source
 
@@ -99,9 +100,14 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
         if name in TABLE and TABLE[name].variable == variable:
             continue
         if not _INJECTED.fullmatch(f"{variable}={text}"):
-            meant = meant_by(name)
+            ours = {
+                each.removeprefix(PREFIX).lower(): text
+                for each, text in environ.items()
+                if each.startswith(PREFIX)
+            }
             raise UnknownSetting(
-                f"{variable}={shown(text, meant)}", unknown(meant, lambda each: each.variable)
+                f"{variable}={shown(text, meant_by(name))}",
+                unknown(name, lambda each: each.variable, ours, "{}={}"),
             )
     return source
 
@@ -111,17 +117,54 @@ def shown(text: str, meant: Setting | None = None) -> str:
     return (meant or TABLE["bind"]).shown(text)
 
 
-def unknown(meant: Setting | None, spell: Callable[[Setting], str] = lambda each: each.name) -> str:
-    """That there is no such setting, and which one may be meant."""
-    hint = f"; did you mean {spell(meant)}?" if meant else ""
+def unknown(
+    name: str, spell: Callable[[Setting], str], beside: Mapping[str, object], form: str
+) -> str:
+    """That there is no setting of this name, and what there is instead. ``spell`` writes a setting
+    as that name was, ``form`` a setting with a value; ``beside`` are the names that were given,
+    this one among them, with their values."""
+    address = _address_in_parts(name, beside)
+    if address is not None:
+        meant = form.format(spell(TABLE["bind"]), address)
+        return f"there is no such setting; did you mean {shown(meant)}?"
+    from quaich.settings.habits import note_on  # of no use as long as no name is wrong
+
+    note = note_on(name, spell)
+    if note is not None:
+        return note
+    found = meant_by(name)
+    hint = f"; did you mean {spell(found)}?" if found else ""
     return f"there is no such setting{hint}"
+
+
+def _address_in_parts(name: str, beside: Mapping[str, object]) -> str | None:
+    """The address that is given in parts, as the command line may and uvicorn's users do, if one of
+    them has this name; None if there is none."""
+    try:
+        if name in ("host", "port"):
+            host = str(beside.get("host", DEFAULT_HOST)).removeprefix("[").removesuffix("]")
+            address = Address(host, parse_port(str(beside.get("port", DEFAULT_PORT))))
+            return str(parse_address(str(address)))
+        if name in _FORMS:
+            text = f"{_FORMS[name]}{beside[name]}"
+            parse_address(text)
+            return text
+    except ValueError:
+        pass
+    return None
+
+
+_FORMS: Final = {"listen": "", "uds": "unix:", "fd": "fd://"}
 
 
 def meant_by(name: str) -> Setting | None:
     """The setting that may be meant by a name that none has. Other servers' names are known as
     well."""
+    from quaich.settings.habits import known_as
+
     by_name = {name: setting for setting in TABLE.values() for name in _names(setting)}
-    by_name |= dict.fromkeys(_PARTS_OF_ADDRESSES, TABLE["bind"])
+    by_name |= dict.fromkeys(("host", "port", *_FORMS), TABLE["bind"])
+    by_name = known_as() | by_name
     found = nearest(name, by_name)
     return by_name[found] if found else None
 

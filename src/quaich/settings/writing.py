@@ -9,9 +9,8 @@ A value that is none has no form in TOML; it is a comment.
 from collections import ChainMap
 from typing import Any, Final
 
-from quaich.settings.declare import Setting, read
+from quaich.settings.declare import Setting, heading, read
 from quaich.settings.groups import GROUPS
-from quaich.settings.kinds import MODE_OR_NONE
 from quaich.settings.sources import Source
 
 _ESCAPES: Final = {
@@ -47,7 +46,7 @@ def format_value(setting: Setting, value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(format_text, value))}]"
     text = setting.kind.show(value)
-    is_number = isinstance(value, int | float) and setting.kind is not MODE_OR_NONE
+    is_number = isinstance(value, int | float) and not setting.kind.octal_example
     if is_number and text.isascii() and text.isdecimal():
         return text
     return format_text(value if isinstance(value, str) else text)
@@ -59,7 +58,7 @@ def format_settings(*sources: Source) -> str:
     given = ChainMap(*(dict(source) for source in sources))
     parts = []
     for group in GROUPS.values():
-        lines = [f"# {group.__name__}\n"]
+        lines = [f"# {heading(group.__name__)}\n"]
         for setting in read(group):
             origin, value = "default", setting.default
             if setting.name in given:

@@ -238,6 +238,29 @@ def test_an_owner_that_it_cannot_have(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_directory_in_which_it_may_not_be_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may everywhere, so the system is made to refuse."""
+
+    def refuse(*args: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(unix_sockets, "_bind_path", refuse)
+    listen = Listen(bind=(f"unix:{tmp_path}/socket",))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(CannotListen) as caught:
+        open_listeners(listen, environ=None)
+    assert str(caught.value) == (
+        f"cannot listen on unix:{tmp_path}/socket: no permission to write to the directory"
+        f" {str(tmp_path)!r}"
+    )
+    # It may be something else that is refused.
+    monkeypatch.setattr(os, "access", lambda path, mode: True)
+    with pytest.raises(CannotListen, match=r": no permission for that$"):
+        open_listeners(listen, environ=None)
+
+
 def test_a_stale_one_is_replaced(listeners: Open, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     (former,) = listeners(f"unix:{path}")

@@ -72,7 +72,7 @@ def said(files: Path, **given: str) -> str:
         ({"certfile": "key"}, "certfile: 'key' has no certificate in PEM"),
         (
             {"certfile": "cert"},
-            "certfile: 'cert' has no private key in PEM; the key has to be in it, or keyfile has"
+            "certfile: 'cert' has no private key in PEM; the key has to be in it, or --keyfile has"
             " to name it",
         ),
         (

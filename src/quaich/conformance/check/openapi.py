@@ -84,7 +84,7 @@ def _load_yaml(data: bytes, name: str) -> Any:
     except ImportError:
         raise DocumentError(
             "YAML is read with the package PyYAML, which is not installed:"
-            " pip install pyyaml, or convert the document to JSON",
+            " pip install 'quaich[yaml]', or convert the document to JSON",
             name,
         ) from None
     try:

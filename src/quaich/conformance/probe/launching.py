@@ -114,7 +114,7 @@ def launched(
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:  # ValueError: NUL in the command
-            raise CannotStart(f"{words[0]}: {getattr(error, 'strerror', error)}") from error
+            raise CannotStart(f"it cannot be run: {getattr(error, 'strerror', error)}") from error
         running = Running(host, port, process)
         try:
             running.listen()

@@ -102,6 +102,14 @@ def find(name: str) -> Rule:
         # Beyond the last, or a digit too many: the nearest number, and those that look alike.
         number = int(match[2])
         near = sorted(same, key=lambda key: abs(int(key[1:]) - number))[:1]
-        alike = difflib.get_close_matches(wanted, same, 2, 0.7)
-        raise UnknownRule(name.strip(), list(dict.fromkeys([*alike, *near])))
-    raise UnknownRule(name.strip(), difflib.get_close_matches(name.strip().upper(), rules, 2, 0.6))
+        similar = difflib.get_close_matches(wanted, same, 2, 0.7)
+        raise UnknownRule(name.strip(), list(dict.fromkeys([*similar, *near])))
+    raise UnknownRule(name.strip(), alike(name))
+
+
+def alike(name: str) -> list[str]:
+    """The ids that may be meant by what is none, the likeliest first. The letter says whose duty a
+    rule is, so none of another letter is meant."""
+    name = name.strip().upper()
+    same = [key for key in catalogue() if key[0] == name[:1]]
+    return difflib.get_close_matches(name, same, 2, 0.6)

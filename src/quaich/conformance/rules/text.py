@@ -45,22 +45,23 @@ def _facts(rule: Rule) -> list[tuple[str, str]]:
     return facts
 
 
-def explain(rule: Rule) -> str:
-    """A rule for a terminal, with a newline at its end."""
-    parts = [_filled(f"{rule.id}: {rule.says}"), ""]
+def explain(rule: Rule, width: int = WIDTH) -> str:
+    """A rule for a terminal of ``width`` columns, with a newline at its end."""
+    width = min(width, WIDTH)
+    parts = [_filled(width, f"{rule.id}: {rule.says}"), ""]
     for name, value in _facts(rule):
-        parts.append(_filled(f"{name:<15}{value}", "  ", " " * 17))
+        parts.append(_filled(width, f"{name:<15}{value}", "  ", " " * 17))
     for title, example in (("Not so:", rule.bad), ("So:", rule.good)):
         if example:
             parts += ["", title, "", textwrap.indent(example.strip("\n"), "    ")]
-    parts += ["", _filled(f"What to do: {rule.fix}")]
+    parts += ["", _filled(width, f"What to do: {rule.fix}")]
     return "\n".join(parts) + "\n"
 
 
-def _filled(text: str, first: str = "", others: str = "") -> str:
+def _filled(width: int, text: str, first: str = "", others: str = "") -> str:
     return textwrap.fill(
         text,
-        WIDTH,
+        width,
         initial_indent=first,
         subsequent_indent=others,
         break_long_words=False,
@@ -68,9 +69,10 @@ def _filled(text: str, first: str = "", others: str = "") -> str:
     )
 
 
-def line(rule: Rule) -> str:
-    """A rule in one line of a list."""
-    return f"{rule.id:<5}{rule.severity:<8} {rule.says}"
+def line(rule: Rule, width: int | None = None) -> str:
+    """A rule in one line of a list; for a terminal of ``width`` columns, in as many as it takes."""
+    text = f"{rule.id:<5}{rule.severity:<8} {rule.says}"
+    return text if width is None else _filled(min(width, WIDTH), text, "", " " * 14)
 
 
 # --- Markdown ---------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def open_unix(address: UnixAddress, listen: Listen, owner: tuple[int, int] | Non
         listening.close()
         if isinstance(error, CannotListen):
             raise
-        raise CannotListen(address, "", _reason(error), error.errno or 0) from error
+        raise CannotListen(address, "", _reason(error, address), error.errno or 0) from error
     return listening
 
 
@@ -90,7 +90,7 @@ def _open_abstract(listening: socket.socket, address: UnixAddress, backlog: int)
         listening.setblocking(False)
     except OSError as error:
         listening.close()
-        raise CannotListen(address, "", _reason(error), error.errno or 0) from error
+        raise CannotListen(address, "", _reason(error, address), error.errno or 0) from error
     return listening
 
 
@@ -154,11 +154,14 @@ def _node(path: str) -> Node:
     return Node(status.st_dev, status.st_ino, status.st_mtime_ns)
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, address: UnixAddress) -> str:
+    directory = os.path.dirname(os.path.abspath(address.path))  # noqa: PTH100, PTH120
     if error.errno == errno.EADDRINUSE:
         return "another server is listening there"
     if error.errno == errno.ENOENT:
         return "there is no such directory"
     if error.errno in (errno.EACCES, errno.EPERM):
+        if not address.is_abstract and not os.access(directory, os.W_OK | os.X_OK):
+            return f"no permission to write to the directory {directory!r}"
         return "no permission for that"
     return error.strerror or str(error)

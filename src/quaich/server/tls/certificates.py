@@ -169,7 +169,7 @@ class Certificates:
             raise SettingError(certfile, f"'{pair.certfile}' has no certificate in PEM")
         if b"PRIVATE KEY-----" not in texts[1]:
             if pair.keyfile == pair.certfile:
-                hint = "the key has to be in it, or keyfile has to name it"
+                hint = "the key has to be in it, or --keyfile has to name it"
                 raise SettingError(certfile, f"'{pair.certfile}' has no private key in PEM; {hint}")
             raise SettingError(keyfile, f"'{pair.keyfile}' has no private key in PEM")
         is_asked = False

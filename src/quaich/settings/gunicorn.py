@@ -4,7 +4,9 @@
     Same            what becomes of a value
     Other           why there is no equal
 
-Values are as a gunicorn.conf.py has them, or texts from a command line.
+Values are as a gunicorn.conf.py has them, or texts from a command line. In a reason, ``{threads}``
+stands for the setting of that name, however whoever reads it writes that: see
+:mod:`quaich.settings.habits`.
 """
 
 from collections.abc import Callable
@@ -27,7 +29,7 @@ class Same(NamedTuple):
 
 
 class Other(NamedTuple):
-    """A setting without an equal."""
+    """A setting without an equal. ``reason``: why, with names of settings in braces."""
 
     reason: str
     flags: tuple[str, ...] = ()
@@ -85,34 +87,68 @@ _FLAG: Final = "store_true"
 
 _ASGI: Final = "it is for ASGI; here WSGI is the one interface there is"
 _DIRTY: Final = "it is for gunicorn's own processes for slow work; use a queue of tasks"
+_ONE_KIND: Final = (
+    "there is one kind of worker, with threads, as many as {threads} says: leave it out"
+)
 _HTTP2: Final = "HTTP/1.1 is what there is; a proxy in front can speak HTTP/2"
-_CONTROL: Final = "there is no control socket; signals, and what admin-bind answers"
+_CONTROL: Final = "there is no control socket; signals, and what {admin_bind} answers"
 _STRICT: Final = "there is none; what HTTP forbids is refused always"
 _SYSLOG: Final = "not yet; a line goes to a file or stderr, which journald and others read"
 _LOGGING: Final = (
-    "not yet; error-logfile and log-level, or logging as the application configures it"
+    "not yet; {error_logfile} and {log_level}, or logging as the application configures it"
 )
-_RELOAD: Final = "not yet; after a change start again, or send SIGHUP if there are --workers"
-_PASTE: Final = "a function that makes the application is written as a call: app = 'module:make()'"
+_RELOAD: Final = "not yet; after a change start again, or send SIGHUP if there are {workers}"
+_PASTE: Final = "a function that makes the application is written as a call, module:make()"
 _UWSGI: Final = "HTTP is the one protocol, also over Unix sockets"
 _COMMAND: Final = "it is an option of the command line here too, and no setting"
 
 _HOOK: Final = "there are no hooks of the server"
 _MASTER_HOOK: Final = (
-    f"{_HOOK}; what it does at the start can stand in the module of the application, with preload "
-    "before the workers are made"
+    f"{_HOOK}; what it does at the start can stand in the module of the application, with "
+    "{preload} before the workers are made"
 )
 _WORKER_HOOK: Final = (
     f"{_HOOK}; each worker loads the application itself, so what it does can stand in its module; "
-    "with preload use os.register_at_fork"
+    "with {preload} use os.register_at_fork"
 )
 _EXIT_HOOK: Final = f"{_HOOK}; what it does at the end can be registered with atexit"
 _REQUEST_HOOK: Final = f"{_HOOK}; a middleware around the application sees each request"
-_WATCH_HOOK: Final = f"{_HOOK}; /status and /metrics (admin-bind) and the log tell of workers"
+_WATCH_HOOK: Final = f"{_HOOK}; /status and /metrics ({{admin_bind}}) and the log tell of workers"
+
+# By the end of the name, which may be "gunicorn.workers.sync.SyncWorker" or "egg:gunicorn#sync".
+_KINDS: Final = {
+    "sync": "sync",
+    "SyncWorker": "sync",
+    "gthread": "gthread",
+    "ThreadWorker": "gthread",
+}
+
+_GREENLETS: Final = ("gevent", "eventlet", "tornado")
+
+
+def kind_of_worker(name: str) -> str:
+    """A kind of worker by its name: sync, gthread, or that name in lower case."""
+    return _KINDS.get(name.rpartition("#")[2].rpartition(".")[2], name.lower())
+
+
+def reason_against(kind: str) -> str:
+    """Why there is no such kind of worker, and what to do instead; empty for gthread, which is
+    the kind that there is."""
+    if kind == "gthread":
+        return ""
+    if kind == "sync":
+        return f"{_ONE_KIND}; with {{threads}} 1 it is as sync was"
+    if any(word in kind for word in _GREENLETS):
+        return (
+            f"{_ONE_KIND}; idle connections need no thread here, calls that wait do: set"
+            " {threads} to as many as wait at once"
+        )
+    return _ASGI if "uvicorn" in kind or "asgi" in kind else _ONE_KIND
+
 
 SETTINGS: Final[dict[str, Row]] = {
     # Config File
-    "config": Other("it is the file that is migrated", ("-c", "--config")),
+    "config": Other("it names the file of settings; --config does so here", ("-c", "--config")),
     "wsgi_app": _same("app"),
     # Control
     "control_socket": Other(_CONTROL, ("--control-socket",)),
@@ -183,7 +219,7 @@ SETTINGS: Final[dict[str, Row]] = {
     "ca_certs": _same("ca_certs", "--ca-certs"),
     "cert_reqs": _same("cert_reqs", "--cert-reqs", convert=_cert_reqs),
     "ciphers": _same("ciphers", "--ciphers"),
-    "ssl_version": Other("gunicorn ignores it; here is tls-min-version", ("--ssl-version",)),
+    "ssl_version": Other("gunicorn ignores it; here is {tls_min_version}", ("--ssl-version",)),
     "suppress_ragged_eofs": Other(
         "such an end is an end of the connection always", ("--suppress-ragged-eofs",), _FLAG
     ),
@@ -212,7 +248,9 @@ SETTINGS: Final[dict[str, Row]] = {
     "worker_exit": Other(_EXIT_HOOK),
     "nworkers_changed": Other(_WATCH_HOOK),
     "on_exit": Other(_EXIT_HOOK),
-    "ssl_context": Other(f"{_HOOK}; tls-min-version, ciphers, sni-dir are what can be chosen"),
+    "ssl_context": Other(
+        f"{_HOOK}; {{tls_min_version}}, {{ciphers}}, {{sni_dir}} are what can be chosen"
+    ),
     # Server Mechanics
     "preload_app": _same("preload", "--preload", action=_FLAG),
     "reuse_port": _same("reuse_port", "--reuse-port", action=_FLAG),
@@ -239,15 +277,16 @@ SETTINGS: Final[dict[str, Row]] = {
         ("-D", "--daemon"),
         _FLAG,
     ),
-    "initgroups": Other("with user that is always so", ("--initgroups",), _FLAG),
+    "initgroups": Other("with {user} that is always so", ("--initgroups",), _FLAG),
     "worker_tmp_dir": Other("workers show in shared memory that they live", ("--worker-tmp-dir",)),
     "tmp_upload_dir": Other("long content goes where the variable TMPDIR says"),
     "secure_scheme_headers": Other(
-        "forwarded-headers names the fields that are believed; their values are those of the "
+        "{forwarded_headers} names the fields that are believed; their values are those of the "
         "standards"
     ),
     "forwarder_headers": Other(
-        "SCRIPT_NAME comes from root-path, or from X-Forwarded-Prefix if forwarded-headers has it",
+        "SCRIPT_NAME comes from {root_path}, or from X-Forwarded-Prefix if {forwarded_headers} "
+        "has it",
         ("--forwarder-headers",),
     ),
     "paste": Other(_PASTE, ("--paste", "--paster")),
@@ -271,7 +310,7 @@ SETTINGS: Final[dict[str, Row]] = {
     # Worker Processes
     "workers": _same("workers", "-w", "--workers"),
     "worker_class": Other(
-        "there is one kind of worker, with threads, as many as --threads says",
+        _ONE_KIND,
         ("-k", "--worker-class"),
     ),
     "threads": _same("threads", "--threads"),
