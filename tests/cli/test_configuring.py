@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from quaich.cli import serving
 from quaich.cli.commands import quaich as command
 from quaich.cli.configuring import Sources
-from quaich.settings import Settings, from_keywords, merge, settings
+from quaich.settings import SettingError, Settings, from_keywords, merge, settings
 from quaich.settings.files import from_file
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -118,6 +118,17 @@ def test_sources_are_read_again(served: Served, monkeypatch: pytest.MonkeyPatch)
         served.load(again)
 
 
+def test_a_file_that_has_gone_is_missed(tmp_path: Path) -> None:
+    """Its limits are not to be lost in silence, nor another file to take its place."""
+    (tmp_path / "pyproject.toml").write_text("[tool.quaich]\nthreads = 5")
+    (tmp_path / "quaich.toml").write_text("threads = 3")
+    sources = Sources({}, {}, tmp_path)
+    assert merge(*sources.read()) == settings(threads=3)
+    (tmp_path / "quaich.toml").unlink()
+    with pytest.raises(SettingError, match=r"^quaich\.toml: cannot be read: No such file"):
+        sources.read()
+
+
 def test_a_file_that_has_come_is_read(tmp_path: Path) -> None:
     sources = Sources({}, {}, tmp_path)
     assert merge(*sources.read()) == Settings()
@@ -191,7 +202,8 @@ def test_no_application_is_needed_to_print_settings() -> None:
 
 
 def test_a_check_loads_the_application(served: Served) -> None:
-    result = run("--check-config", "shop:app")
+    result = run("--check-config", "shop:app", "--error-logfile", "log", "-w", "2")
+    assert not Path("log").exists()
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == "The settings are right, and the application can be loaded.\n"
     assert served.reread is None  # nothing was served
@@ -206,6 +218,10 @@ def test_a_check_loads_the_application(served: Served) -> None:
         (("shop:app", "--pythonpath", "nowhere"), 2),
         (("shop:app", "--certfile", "nowhere"), 2),
         (("shop:app", "--user", "no such"), 2),
+        (("shop:app", "--error-logfile", "nowhere/log"), 2),
+        (("shop:app", "--access-logfile", "src"), 2),
+        (("shop:app", "--static", "/a=nowhere"), 2),
+        (("shop:app", "-w", "1000"), 2),
         (("serve",), 2),
     ],
 )

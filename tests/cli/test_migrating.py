@@ -95,6 +95,8 @@ def plain(**keywords: Any) -> Settings:
         ("bind = 'unix:/run/x'", plain(bind="unix:/run/x", uds_permissions="777")),
         ("bind = 'unix:/run/x'; umask = 0o007", plain(bind="unix:/run/x", uds_permissions="770")),
         ("umask = '0o117'", plain(uds_permissions="660")),
+        ("umask = '007'", plain(uds_permissions="770")),  # as of a command line
+        ("bind = '[::]:1'", plain(bind=":1,[::]:1")),  # gunicorn's takes IPv4 too
         ("workers = 4; threads = 8", settings(workers=4, threads=8)),
         ("workers = 4; worker_class = 'gthread'", settings(workers=4, threads=1)),
         ("worker_class = 'sync'; timeout = 0", plain(timeout=0)),

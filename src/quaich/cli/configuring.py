@@ -13,7 +13,7 @@ Serving is elsewhere: :mod:`quaich.cli.serving`.
 
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,18 +28,21 @@ from quaich.types import WSGIApplication
 _HEAD: Final = "# This is a valid quaich.toml; behind each setting stands where it is from.\n\n"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sources:
     """The sources of a command's settings, of which the first that has a setting counts.
 
-    The words, the variables and the directory are those of the start: a process that has changed
-    its directory and its environment reads the same file again, and no variables of its own.
+    The words, the variables, the directory and the file are those of the start: a process that has
+    changed its directory and its environment reads the same file again, and no variables of its
+    own. If that file is not there any more, none takes its place; where there was none, one may
+    come.
     """
 
     words: Source  # of the command line
     environ: Mapping[str, str]
     directory: Path
     file: str | None = None  # that --config names
+    _found: Path | None = field(init=False, default=None)
 
     def read(self) -> list[Source]:
         """All of them, the first one first; SettingError if something is wrong in one."""
@@ -47,7 +50,7 @@ class Sources:
         named = self.file or self.environ.get(CONFIG_VARIABLE)
         if named:
             return [self.words, variables, from_file(self.directory / named, named)]
-        found = find_file(self.directory)
+        found = self._found = self._found or find_file(self.directory)
         file = {} if found is None else from_file(found, found.name)
         return [self.words, variables, file]
 
@@ -98,9 +101,16 @@ def prepare(settings: Settings) -> None:
 def check(settings: Settings, load: Callable[[], WSGIApplication]) -> str:
     """Do what is done before anything is opened, and load certificates and application; what to
     say then. SettingError with the name of the setting, or LoadError, if it cannot be done."""
-    from quaich.server.tls.certificates import load_certificates
+    from quaich.server.logs.files import check_files_of
+    from quaich.server.running import certificates_of, check_files, check_workers
+    from quaich.server.supervisor.service import worker_count
 
+    check_workers(settings)
+    if settings.workers.workers:
+        worker_count(settings)
+    check_files_of(settings.logs)
+    certificates_of(settings)
     prepare(settings)
-    load_certificates(settings.tls)
+    check_files(settings)
     load()
     return "The settings are right, and the application can be loaded.\n"

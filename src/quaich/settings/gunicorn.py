@@ -9,6 +9,7 @@ stands for the setting of that name, however whoever reads it writes that: see
 :mod:`quaich.settings.habits`.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -59,8 +60,20 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else [*value]
 
 
+def _binds(value: Any) -> list[str]:
+    """A socket of gunicorn's on all IPv6 addresses is one on those of IPv4 too."""
+    binds: list[str] = []
+    for text in _list(value):
+        port = str(text).removeprefix("[::]:")
+        binds += [text] if port == text else [f":{port}", text]
+    return binds
+
+
 def _socket_mode(value: Any) -> str:
-    umask = int(value, 0) if isinstance(value, str) else int(value)
+    text = str(value)
+    # On a command line gunicorn takes 022 as octal, as a shell's umask does.
+    is_octal = isinstance(value, str) and re.fullmatch("0[0-7]+", text)
+    umask = int(text, 8) if is_octal else int(text, 0)
     return f"{0o777 & ~umask:03o}"
 
 
@@ -305,7 +318,7 @@ SETTINGS: Final[dict[str, Row]] = {
         "methods are handed on as they came", ("--casefold-http-method",), _FLAG
     ),
     # Server Socket
-    "bind": _same("bind", "-b", "--bind", action=_APPEND, convert=_list),
+    "bind": _same("bind", "-b", "--bind", action=_APPEND, convert=_binds),
     "backlog": _same("backlog", "--backlog"),
     # Worker Processes
     "workers": _same("workers", "-w", "--workers"),

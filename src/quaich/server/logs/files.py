@@ -7,9 +7,11 @@ write them.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import stat
+from pathlib import Path
 from types import TracebackType
 from typing import Final
 
@@ -127,6 +129,25 @@ def open_access_log(logs: Logs) -> AccessLog | None:
         raise SettingError(
             "access_logfile", f"cannot write to {path!r}: {error.strerror}"
         ) from error
+
+
+def check_files_of(logs: Logs) -> None:
+    """SettingError, if a log file cannot be written. None is made."""
+    for name in ("error_logfile", "access_logfile"):
+        path = getattr(logs, name)
+        if path is None or path == "-":
+            continue
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC))
+        except FileNotFoundError as error:
+            parent = Path(path).parent
+            if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+                continue
+            raise SettingError(name, f"cannot write to {path!r}: {error.strerror}") from error
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # a pipe that nobody reads as yet
+                reason = f"cannot write to {path!r}: {error.strerror}"
+                raise SettingError(name, reason) from error
 
 
 def hand_over(logs: Logs, uid: int | None, gid: int | None) -> None:
