@@ -57,10 +57,9 @@ class Sources:
 
 def directory() -> Path:
     """The current one, where a file of settings is looked for."""
-    try:
-        return Path.cwd()
-    except FileNotFoundError:  # it has been deleted
-        return Path("/")
+    from quaich.server.system.directory import working_directory
+
+    return Path(working_directory())
 
 
 def app_of(settings: Settings) -> str:

@@ -9,6 +9,7 @@ serve               an application, until a signal
 """
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -18,15 +19,21 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.listeners.listening import address_of, close_listeners, open_listeners
+from quaich.server.listeners.listening import (
+    CannotListen,
+    address_of,
+    close_listeners,
+    open_listeners,
+)
 from quaich.server.logs.access_format import compile_format
 from quaich.server.logs.files import ErrorLog, hand_over, open_access_log
-from quaich.server.server import Server
-from quaich.server.stopping import Stopping, has_terminal
+from quaich.server.server import Server, check_callable
+from quaich.server.stopping import Stopping, Terminal
 from quaich.server.system import process
 from quaich.server.system.notify import Notifier
-from quaich.settings import Address, SettingError, Settings, from_keywords, merge
-from quaich.settings.address import UnixAddress
+from quaich.server.system.pidfile import PidFile
+from quaich.settings import Address, SettingError, Settings, from_keywords, merge, parse_address
+from quaich.settings.address import UnixAddress, collide
 from quaich.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 if TYPE_CHECKING:
@@ -63,9 +70,11 @@ def serve(application: WSGIApplication, **keywords: Any) -> None:
     """Serve an application until SIGTERM or SIGINT; every setting is a keyword argument.
 
     To be called in the main thread, where Python handles signals; elsewhere that is a
-    RuntimeError. Raises :class:`~quaich.settings.SettingError` for a wrong setting, and
-    :class:`~quaich.server.listeners.listening.CannotListen`.
+    RuntimeError. Raises :class:`~quaich.settings.SettingError` for a wrong setting,
+    :class:`~quaich.server.listeners.listening.CannotListen`, and TypeError for an application that
+    cannot be called.
     """
+    check_callable(application)
     settings = settings_of(from_keywords(keywords))
     serve_loaded(lambda settings: application, settings, is_given=True)
 
@@ -152,7 +161,7 @@ def serve_until(
         admin_listener = open_pages(settings)
         if admin_listener is not None:
             stack.callback(close_listeners, [admin_listener])
-        stack.enter_context(process.PidFile(settings.process.pidfile))
+        pidfile = stack.enter_context(PidFile(settings.process.pidfile))
         certificates = certificates_of(settings)
         process.drop_privileges(settings.process)
         process.set_title(settings.process.name or "quaich")
@@ -178,6 +187,11 @@ def serve_until(
             if access_log is not None:
                 access_log.reopen()
 
+        def clear() -> None:
+            pidfile.remove()
+            close_listeners([*listeners, *([] if admin_listener is None else [admin_listener])])
+
+        stack.enter_context(stopping.clearing(clear))
         run(server, stopping, reopen, admin_listener)
 
 
@@ -192,12 +206,24 @@ def open_all(settings: Settings, owner: process.Owner) -> list[socket.socket]:
 
 
 def open_pages(settings: Settings) -> socket.socket | None:
-    """The listener of the pages for an operator, if there are to be any. CannotListen."""
-    if settings.admin.admin_bind is None:
+    """The listener of the pages for an operator, if there are to be any. To be opened after the
+    others. CannotListen; SettingError, if it is one of the others that has the address."""
+    text = settings.admin.admin_bind
+    if text is None:
         return None
     from quaich.server.admin import open_admin  # of no use where nobody asks for pages
 
-    return open_admin(settings)
+    address, others = parse_address(text), map(parse_address, settings.listen.bind)
+    is_ours = any(collide(address, each) for each in others)
+    reason = f"{text} is an address of --bind already; it takes one of its own"
+    if is_ours and settings.listen.reuse_port:  # bound only, which does not keep others away
+        raise SettingError("admin_bind", reason)
+    try:
+        return open_admin(settings)
+    except CannotListen as error:
+        if is_ours and error.errno == errno.EADDRINUSE:
+            raise SettingError("admin_bind", reason) from error
+        raise
 
 
 def certificates_of(settings: Settings) -> "Certificates | None":
@@ -223,7 +249,8 @@ def run(
     announce(server.addresses, server.scheme, admin)
     notifier.ready()
     with _watchdog(notifier, server):
-        stopping.wait(_Others(stopping, reopen))
+        terminal = Terminal()
+        stopping.wait(_Others(stopping, terminal, reopen), terminal)
         notifier.stopping()
         _end(server, stopping)
 
@@ -249,10 +276,10 @@ def _end(server: Server, stopping: Stopping) -> None:
 class _Others:
     """What a single process does at signals that are not to stop it."""
 
-    def __init__(self, stopping: Stopping, reopen: Callable[[], None]) -> None:
+    def __init__(self, stopping: Stopping, terminal: Terminal, reopen: Callable[[], None]) -> None:
         self._stopping = stopping
+        self._terminal = terminal
         self._reopen = reopen
-        self._had_terminal = has_terminal()
 
     def __call__(self, number: int) -> bool:
         """See to it; whether it means to stop."""
@@ -261,8 +288,7 @@ class _Others:
             self._reopen()
         elif (
             name == "SIGHUP"
-            and self._had_terminal
-            and not has_terminal()
+            and self._terminal.was_closed()
             and not self._stopping.was_ignored(number)
         ):
             return True  # its window was closed

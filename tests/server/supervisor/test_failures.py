@@ -158,6 +158,40 @@ def test_a_directory_of_files_that_is_not_there(site: Path, workers: str) -> Non
         assert service.text() == "quaich: --static: 'nothing' is no directory\n"
 
 
+def test_of_two_reloads_the_second_of_which_fails_the_first_goes_on(site: Path) -> None:
+    """Else some workers would be of one version for good, and some of another."""
+    once = "open('once', 'x') if not os.path.exists('once') else threading.Event().wait(); "
+    with running(site, before=NO_PAUSES) as service:
+        edit(site, 'VERSION = "first"', f'{once}VERSION = "second one"')
+        service.send(signal.SIGHUP)
+        service.wait_for("is ready", 3)
+        service.wait_for("to replace", 2)
+        edit(site, f'{once}VERSION = "second one"', "1 / 0")
+        service.send(signal.SIGHUP)
+        service.wait_for(
+            "NOT RELOADED: .*; 1 worker with the former application goes on; to replace 1 worker "
+            "of before that one is tried again and again"
+        )
+        edit(site, "1 / 0", 'VERSION = "second one"')
+        service.wait_for("reloaded: all workers are new ones")
+        assert {ask(service, "/version") for _ in range(20)} == {"second one"}
+
+
+def test_a_reload_makes_no_other_certificate(site: Path) -> None:
+    """Whoever has accepted the first one would have to accept that."""
+    settings = site / "quaich.toml"
+    settings.write_text('certfile = "adhoc"\n')
+    with running(site, "--config", "quaich.toml", workers=1) as service:
+        settings.write_text('certfile = "adhoc"\nworkers = 0\n')
+        (site / "site_app.py").rename(site / "away")
+        service.send(signal.SIGHUP)
+        service.wait_for("NOT RELOADED: ")
+        (site / "away").rename(site / "site_app.py")
+        service.send(signal.SIGHUP)
+        service.wait_for("reloaded: all workers are new ones")
+        assert service.text().count("a certificate for localhost was made") == 1
+
+
 def test_many_reloads_at_once(site: Path) -> None:
     with running(site, workers=1) as service:
         edit(site, '"first"', '"second one"')
@@ -250,6 +284,106 @@ def test_nobody_stays_without_a_supervisor(site: Path) -> None:
         assert len(pids) == 2
         os.kill(service.pid, signal.SIGKILL)
         wait_until(lambda: not any(map(is_running, pids)), "all of them to end")
+
+
+def test_one_that_is_not_ready_does_not_stay_without_a_supervisor(site: Path) -> None:
+    """An import may last for ever, with the sockets."""
+    get_stuck(site)
+    before = "import quaich.server.supervisor.worker as it; it._PARENT_LOOK = 0.05"
+    with Service("-w", "1", app="site_app:app", directory=site, before=before) as service:
+        service.wait_for("^stuck$")
+        (worker,) = children(service.pid)
+        os.kill(service.pid, signal.SIGKILL)
+        wait_until(lambda: not is_running(worker), "it ends")
+
+
+def test_a_supervisor_that_fails_leaves_nobody_behind(site: Path) -> None:
+    before = (
+        "import quaich.server.supervisor.supervisor as it; "
+        "it.Supervisor._reopen_logs = lambda self: 1 / 0; "
+        "import quaich.server.supervisor.reloading as reloading; reloading.QUICK = -0.9"
+    )
+    pidfile, path = site / "pid", site / "socket"
+    options = ("--pidfile", str(pidfile), "-b", f"unix:{path}", "--admin-bind", "127.0.0.1:0")
+    with running(site, *options, workers=1, before=before) as service:
+        get_stuck(site)
+        service.send(signal.SIGTTIN)
+        service.wait_for("^stuck$")
+        pids = children(service.pid)
+        assert len(pids) == 3
+        service.send(signal.SIGUSR1)
+        assert service.wait() == 1
+        assert "ZeroDivisionError" in service.text()
+        assert not any(map(is_running, pids))
+        assert not path.exists()
+        assert not pidfile.exists()
+
+
+def test_one_that_is_ready_when_the_end_has_begun(site: Path) -> None:
+    """It is not announced: the sockets are closed."""
+    fifo = site / "fifo"
+    os.mkfifo(fifo)
+    edit(
+        site,
+        'VERSION = "first"',
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f'os.write(1, b"stuck\\n"); open({str(fifo)!r}).read(); VERSION = "first"',
+    )
+    before = "import quaich.server.supervisor.plan as it; it.ABORT_TIME = 1e9"
+    with Service("-w", "1", app="site_app:app", directory=site, before=before) as service:
+        service.wait_for("^stuck$")
+        service.send(signal.SIGTERM)
+        service.wait_for("SIGTERM: stopping")
+        fifo.write_text("")
+        assert service.wait() == 0
+        service.wait_for("is ready")
+        assert "Listening on" not in service.text()
+        assert "Traceback" not in service.text()
+
+
+def test_an_end_before_there_is_a_supervisor_leaves_nothing(site: Path) -> None:
+    before = (
+        "import os, signal, quaich.server.supervisor as it; real = it.open_all; "
+        "it.open_all = lambda *args: (real(*args), os.kill(os.getpid(), signal.SIGTERM))[0]"
+    )
+    path = site / "socket"
+    options = ("-w", "1", "-b", f"unix:{path}")
+    with Service(*options, app="site_app:app", directory=site, before=before) as service:
+        assert service.wait() == 0
+        assert not path.exists()
+        assert service.find("SIGTERM: stopping")
+        assert not service.find("started")
+
+
+def test_without_standard_error(site: Path) -> None:
+    """As with ``2>&-``. Where else is the error log for?"""
+    log = site / "error.log"
+    options = ("-w", "1", "--error-logfile", str(log))
+    before = "sys.stderr = None"
+    with Service(*options, app="site_app:app", directory=site, before=before) as service:
+        wait_until(lambda: log.exists() and "is ready" in log.read_text(), "it serves")
+        assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("Signals = None", "NoneType"),
+        ("_Worker.serve = lambda self: 1 / 0", "worker failed: ZeroDivisionError: division by"),
+    ],
+)
+def test_a_worker_that_fails_beside_the_application(site: Path, fault: str, words: str) -> None:
+    """Before and after it was ready. There may be no standard error for a traceback."""
+    log = site / "error.log"
+    options = ("-w", "1", "--error-logfile", str(log))
+    before = f"import quaich.server.supervisor.worker as it; it.{fault}"
+    with Service(*options, app="site_app:app", directory=site, before=before) as service:
+        if "Signals" in fault:
+            assert service.wait() == 1
+            assert "quaich: the worker failed: TypeError: 'NoneType'" in service.text()
+        else:
+            wait_until(lambda: log.exists() and words in log.read_text(), "the line")
+            assert "    before = " not in service.text()
 
 
 def test_of_two_programs_the_one_that_serves_says_whether_it_is_ready(site: Path) -> None:

@@ -398,6 +398,15 @@ def test_an_idle_connection_ends_with_an_end(site: Path) -> None:
         service.wait_for(r"has ended \(reload\)$")
 
 
+def test_without_workers_there_is_nothing_to_reload(site: Path) -> None:
+    with Service(app="site_app:app", directory=site) as service:
+        service.wait_address()
+        service.send(signal.SIGHUP)
+        service.wait_for("SIGHUP: there are no workers to be replaced")
+        assert ask(service, "/version") == "first"
+        assert service.stop() == 0
+
+
 # --- Stopping ---
 
 
@@ -434,43 +443,24 @@ def test_a_stop_has_its_time(site: Path) -> None:
             client.response()
 
 
-def test_a_second_signal_ends_all_at_once(site: Path) -> None:
-    with running(site) as service, held(service, site) as _:
-        service.send(signal.SIGTERM)
-        service.wait_for("SIGTERM: stopping")
-        workers = service.ready()
-        service.send(signal.SIGINT)
-        assert service.wait() == -signal.SIGINT
-        wait_until(lambda: not any(map(is_running, workers)), "the workers to end")
-
-
-# --- Logs ---
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_logs_that_were_moved_away_are_opened_anew(site: Path, workers: int) -> None:
-    access, errors = site / "access.log", site / "error.log"
-    options = ["--access-logfile", str(access), "--error-logfile", str(errors), "-w", str(workers)]
-    with Service(*options, app="site_app:app", directory=site) as service:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_second_signal_ends_all_at_once(site: Path, workers: int) -> None:
+    """And no pidfile, no path and no process stays."""
+    pidfile, path, admin = (site / name for name in ("pid", "socket", "admin"))
+    options = ("--pidfile", str(pidfile), "-b", f"unix:{path}", "--admin-bind", f"unix:{admin}")
+    with Service("-w", str(workers), *options, app="site_app:app", directory=site) as service:
         service.wait_address()
-        ask(service, "/before")
-        wait_until(lambda: "/before" in access.read_text(), "the line")
-        access.rename(site / "access.1")
-        errors.rename(site / "error.1")
-        service.send(signal.SIGUSR1)
-        wait_until(lambda: access.exists() and errors.exists(), "the new files")
-        ask(service, "/after")
-        wait_until(lambda: "/after" in access.read_text(), "the line in the new file")
-        assert "/after" not in (site / "access.1").read_text()
-
-
-def test_without_workers_there_is_nothing_to_reload(site: Path) -> None:
-    with Service(app="site_app:app", directory=site) as service:
-        service.wait_address()
-        service.send(signal.SIGHUP)
-        service.wait_for("SIGHUP: there are no workers to be replaced")
-        assert ask(service, "/version") == "first"
-        assert service.stop() == 0
+        service.wait_workers(workers)
+        pids = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text("utf-8").split()
+        assert len(pids) == workers + (workers > 0)
+        with held(service, site):
+            assert all(each.exists() for each in (pidfile, path, admin))
+            service.send(signal.SIGTERM)
+            wait_until(lambda: is_refused(service.address), "the listener to be closed")
+            service.send(signal.SIGINT)
+            assert service.wait() == -signal.SIGINT
+        wait_until(lambda: not any(map(is_running, map(int, pids))), "the others to end")
+        assert not any(each.exists() for each in (pidfile, path, admin))
 
 
 # --- A new program ---
@@ -511,67 +501,3 @@ def test_a_new_program_that_cannot_start_changes_nothing(site: Path) -> None:
         assert path.exists()
         assert service.stop() == 0
         assert not path.exists()
-
-
-# --- Containers and service managers ---
-
-
-def test_as_process_1_it_reaps_orphans_and_ignores_how_they_ended(site: Path) -> None:
-    """gunicorn took a child's exit code 3 for a worker that had failed to start (#3220)."""
-    start = [
-        *("unshare", "--pid", "--fork", "--kill-child", "--map-root-user", "--mount-proc"),
-        *(sys.executable, "-m", "quaich", "site_app:app", "-w", "1", "-b", "127.0.0.1:0"),
-    ]
-    with subprocess.Popen(
-        start, cwd=site, env=environment(), stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stderr is not None
-            lines: list[str] = []
-            while not (lines and "is ready" in lines[-1]):
-                lines.append(process.stderr.readline())
-                if not lines[-1]:
-                    if "CI" in os.environ:
-                        pytest.fail("".join(lines))
-                    pytest.skip("this system makes no namespaces for us")
-            (found,) = re.findall(r"Listening on http://127\.0\.0\.1:(\d+)\n", "".join(lines))
-            assert "[1] [INFO] worker" in "".join(lines)
-            (first,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-
-            def children() -> list[str]:
-                return Path(f"/proc/{first}/task/{first}/children").read_text().split()
-
-            with Client(("127.0.0.1", int(found))) as client:
-                for _ in range(3):
-                    assert client.exchange(get("/orphan")).content == b"/orphan"
-            wait_until(lambda: len(children()) == 1, "the orphans to be reaped")
-            assert process.poll() is None
-            os.kill(int(first), signal.SIGTERM)
-            _, rest = process.communicate(timeout=30)
-        finally:
-            process.kill()
-    assert process.returncode == 0, rest
-    assert "exit code" not in rest
-
-
-def test_the_service_manager_is_told(site: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.settimeout(10)
-        manager.bind(str(site / "notify"))
-        variables = {"NOTIFY_SOCKET": str(site / "notify"), "WATCHDOG_USEC": "200000"}
-        told: list[str] = []
-
-        def wait_told(word: str) -> None:
-            while not told or word not in told[-1]:
-                told.append(manager.recv(4096).decode())
-
-        with running(site, variables=variables) as service:
-            wait_told("READY=1\nSTATUS=2 workers")
-            wait_told("WATCHDOG=1")
-            service.send(signal.SIGHUP)
-            wait_told("RELOADING=1")
-            wait_told("READY=1")
-            service.wait_for("reloaded")
-            service.send(signal.SIGTERM)
-            wait_told("STOPPING=1")
-            assert service.wait() == 0

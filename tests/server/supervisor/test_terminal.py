@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from loss.service import Service
+from quaich.server import stopping
+from quaich.server.stopping import FORGOTTEN, Terminal
 
 pytestmark = [
     pytest.mark.live,
@@ -33,6 +35,53 @@ def terminal() -> Iterator[tuple[int, str]]:
             os.close(fd)
         except OSError:
             pass
+
+
+def test_a_terminal_that_is_gone_for_long_was_not_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP would have come at once: so the shell has ended, and has left the process behind."""
+    is_there = True
+    monkeypatch.setattr(stopping, "has_terminal", lambda: is_there)
+    found = Terminal()
+    found.look(0.0)
+    assert not found.was_closed()
+    is_there = False
+    found.look(1000.0)
+    found.look(1000.0 + FORGOTTEN / 2)
+    assert found.was_closed()
+    is_there = True
+    found.look(1001.0 + FORGOTTEN)
+    is_there = False
+    found.look(1002.0 + FORGOTTEN)
+    assert found.was_closed()
+    found.look(1002.0 + 2 * FORGOTTEN)
+    assert not found.was_closed()
+    assert not found.counts
+
+
+def test_who_has_no_terminal_does_not_look_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "has_terminal", lambda: False)
+    found = Terminal()
+    assert not found.counts
+    assert not found.was_closed()
+
+
+@pytest.mark.parametrize(
+    ("workers", "words"),
+    [(0, "SIGHUP: there are no workers"), (1, "reloaded: all workers are new ones")],
+)
+def test_left_behind_it_is_one_that_never_had_a_terminal(workers: int, words: str) -> None:
+    """As by a shell with `disown`, when that ends."""
+    has_it = "iter([True]); it.has_terminal = lambda: next(has_it, False)"
+    before = (
+        f"import quaich.server.stopping as it; has_it = {has_it}; it.FORGOTTEN = it._LOOK = 0.1"
+    )
+    app = "loss.application:application"
+    with Service("-w", str(workers), app=app, before=f"{before}; {HEEDED}") as service:
+        service.wait_for("the terminal is gone")
+        service.wait_address()
+        service.send(signal.SIGHUP)
+        service.wait_for(words)
+        assert service.stop() == 0
 
 
 def started(terminal: tuple[int, str], workers: int, before: str = "pass") -> Service:

@@ -24,11 +24,15 @@ def copy_of(listener: socket.socket) -> socket.socket:
     return copy
 
 
+OPENED = {"bind": ["127.0.0.1:0"], "backlog": 10}
+
+
 def handed_on(sockets: list[socket.socket], admin: socket.socket | None = None) -> Inherited:
     """What another process would find, which has these descriptors under other numbers."""
     copies = [copy_of(each) for each in sockets]
     admin_copy = None if admin is None else admin.dup()
-    environ = {VARIABLE: upgrade.encode(os.getppid(), copies, admin_copy), "HOME": "/"}
+    value = upgrade.encode(os.getppid(), copies, admin_copy, OPENED)
+    environ = {VARIABLE: value, "HOME": "/"}
     for copy in copies:
         copy.detach()
     if admin_copy is not None:
@@ -45,6 +49,7 @@ def test_sockets_are_the_same_ones(tmp_path: Path) -> None:
     found = handed_on(before)
     assert [each.getsockname() for each in found.sockets] == [each.getsockname() for each in before]
     assert found.admin is None
+    assert found.opened_for == OPENED
     assert found.former == os.getppid()
     assert found.former_is_alive()
     for each in before:
@@ -73,6 +78,12 @@ def test_nothing_was_handed_on() -> None:
     assert upgrade.take({}) is None
 
 
+def test_a_former_version_says_less() -> None:
+    found = upgrade.take({VARIABLE: "[1, [null]]"})
+    assert found is not None
+    assert found.opened_for == {}
+
+
 @pytest.mark.parametrize("value", ["x", "[]", "7", "[1]", "[1, [[99999, null, null], null]]"])
 def test_what_is_no_such_thing_is_not_used(value: str) -> None:
     environ = {VARIABLE: value}
@@ -89,6 +100,17 @@ def test_how_this_process_was_started() -> None:
     start = Start.of_this_process()
     assert start.directory == str(Path.cwd())
     assert start.environ == dict(os.environ)
+
+
+def test_the_directory_is_as_the_shell_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link may lead elsewhere by the time of a new program."""
+    link = tmp_path / "current"
+    link.symlink_to(".")
+    monkeypatch.chdir(link)
+    monkeypatch.setenv("PWD", str(link))
+    assert Start.of_this_process().directory == str(link)
 
 
 def test_sockets_that_are_only_reserved_are_handed_on() -> None:

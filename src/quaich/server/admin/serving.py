@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 from typing import Final
@@ -28,6 +29,8 @@ PUBLISHING: Final = 0.25
 old; more often would cost more than it tells."""
 
 _THREADS: Final = 2  # pages are made in a millisecond, and few ask for them
+
+_IDLE: Final = 0.3  # seconds for who has connected, at the end, to ask
 
 _PARENT_LOOK: Final = 1.0  # seconds between two looks whether the supervisor is still there
 
@@ -63,21 +66,21 @@ def run(
     facts: Facts | None = None,
     *,
     parent: int | None = None,
+    reopen: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve the pages in this process until SIGTERM or SIGQUIT, or until its parent is no more.
     For the main thread of a process that was forked for it; other signals it ignores, since they
     are meant for the supervisor. ``parent``: its number, if the caller knows it from before the
-    fork."""
+    fork. ``reopen`` is called at SIGUSR1."""
     parent = os.getppid() if parent is None else parent
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGQUIT):
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
         signal.signal(number, _note)
     for number in (
         signal.SIGINT,
         signal.SIGHUP,
-        signal.SIGUSR1,
         signal.SIGUSR2,
         signal.SIGTTIN,
         signal.SIGTTOU,
@@ -86,12 +89,20 @@ def run(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     pages = application(board, facts or facts_of(settings))
-    with reader, writer, Server(pages, settings=_settings(), sockets=[listener]):
+    server = Server(pages, settings=_settings(), sockets=[listener])
+    with reader, writer, server:
         while os.getppid() == parent:
-            # What comes is the number of a signal that has a handler, and both mean the end.
             if select.select([reader], [], [], _PARENT_LOOK)[0]:
-                break
+                # The numbers of signals that have a handler; all others mean the end.
+                numbers = reader.recv(64)
+                if signal.SIGUSR1 in numbers:
+                    reopen()
+                if any(number != signal.SIGUSR1 for number in numbers):
+                    break
         signal.set_wakeup_fd(-1)
+        # Who has just connected, and is about to ask, gets an answer.
+        server.stop(idle=_IDLE)
+        server.wait_until_stopped(2 * _IDLE)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

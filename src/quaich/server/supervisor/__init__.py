@@ -2,12 +2,14 @@
 
     supervise       everything is opened, and then
       supervisor      the loop of the process that forks (Supervisor)
-        plan            what it does about the workers: pure decisions
+        plan            what it does about the workers: pure decisions (notes: its words)
         signals         what it is told by signals
-        children        the processes that it has forked
+        workers         the processes of those that serve, and
+        children        all that it has forked
         succession      a new program over the same sockets (upgrade)
+        reloading       the settings anew, and what of them is fixed
         pages           the process of the pages for an operator
-      preloading      the application first, and what a fork does to it
+      preloading      what a fork does to an application that was loaded before
       channel         what supervisor and workers say to each other
       worker          the life of a worker
       cpus            how many workers ``auto`` is
@@ -31,11 +33,12 @@ from quaich.server.running import (
     open_pages,
 )
 from quaich.server.stopping import Stopping
-from quaich.server.supervisor import preloading, upgrade
+from quaich.server.supervisor import fixed, preloading, upgrade
 from quaich.server.supervisor.service import Service
 from quaich.server.supervisor.supervisor import Supervisor
 from quaich.server.system import process
 from quaich.server.system.notify import Notifier
+from quaich.server.system.pidfile import PidFile
 from quaich.settings import Settings
 
 __all__ = ["supervise"]
@@ -51,9 +54,10 @@ def supervise(
     """Serve in workers until a signal. As :func:`quaich.server.running.serve_loaded`, whose errors
     it raises."""
     start = upgrade.Start.of_this_process()
-    process.prepare(settings.process)
-    check_files(settings)
-    with contextlib.ExitStack() as stack:
+    # First: whoever ends it while it opens things is to leave nothing of them.
+    with Stopping() as stopping, contextlib.ExitStack() as stack:
+        process.prepare(settings.process)
+        check_files(settings)
         owner = process.owner(settings.process)
         hand_over(settings.logs, owner.uid, owner.gid)
         error_log = ErrorLog(settings.logs)
@@ -68,6 +72,8 @@ def supervise(
         admin = _open_pages(settings, inherited)
         if admin is not None and (inherited is None or admin is not inherited.admin):
             early.callback(close_listeners, [admin])
+        if inherited is not None:
+            fixed.warn_of_new_program(inherited.opened_for, settings)
         service = Service(
             load=load,
             settings=settings,
@@ -75,12 +81,13 @@ def supervise(
             error_log=error_log,
             notifier=Notifier.from_environment(),
             start=start,
-            pidfile=process.PidFile(_pidfile(settings, inherited)),
+            pidfile=PidFile(_pidfile(settings, inherited)),
             announce=lambda: announce(
                 map(address_of, listeners),
                 "http" if settings.tls.certfile is None else "https",
                 admin,
             ),
+            opened_for=fixed.of_sockets(settings) | (inherited.opened_for if inherited else {}),
             certificates=certificates,
             admin=admin,
             reread=reread,
@@ -94,14 +101,13 @@ def supervise(
         early.pop_all()
         stack.enter_context(service.pidfile)
         if settings.workers.preload and not is_given:
-            with Stopping() as stopping:
-                application = preloading.load(lambda: load(settings), stopping)
+            application = stopping.load(lambda: load(settings))
             if application is None:
                 return
             service.load = lambda settings: application
         if service.is_preloaded:
             preloading.warn([*listeners, *([] if admin is None else [admin])])
-        supervisor.run()
+        supervisor.run(stopping)
 
 
 def _open_pages(settings: Settings, inherited: "upgrade.Inherited | None") -> socket.socket | None:

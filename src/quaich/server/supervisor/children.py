@@ -7,10 +7,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Final
 
 from quaich.server.supervisor import worker
 from quaich.server.supervisor.channel import Channel
 from quaich.server.supervisor.signals import Signals, name_of
+
+_PAUSE: Final = 0.01  # seconds between two looks for the ends of workers
 
 
 @dataclass(slots=True)
@@ -120,10 +124,26 @@ class Children:
                 if child is not None:
                     yield child, ended[1]
 
-    def kill_all(self) -> None:
+    def tell_workers(self, message: bytes) -> None:
+        """Say something to all workers."""
+        for child in self.workers():
+            child.tell(message)
+
+    def kill_workers(self) -> None:
         """No worker goes on."""
         for child in self.workers():
             child.send_signal(signal.SIGKILL)
+
+    def wait_for_workers(self, seconds: float) -> None:
+        """Wait until all of them have ended, and kill those that have not by then. For the case
+        that nobody goes on to look after them."""
+        deadline = monotonic() + seconds
+        while self.workers():
+            if monotonic() >= deadline:
+                self.kill_workers()
+            for child, _ in self.reap():
+                self.forget(child)
+            sleep(_PAUSE)
 
 
 def wait_for(pid: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from quaich.server.listeners.listening import address_of
 from quaich.server.supervisor.children import Child, Children, how, wait_for
 from quaich.server.supervisor.service import Service
 from quaich.server.system.process import drop_privileges
+from quaich.settings import Settings
 
 logger = SafeLogger("quaich.error")
 
@@ -30,23 +31,40 @@ class Pages:
         self._child: Child | None = None
         self._is_told = False  # to end
         self._not_before = 0.0
+        self._made_with = _told(service.settings)
         self._addresses = tuple(str(address_of(each)) for each in service.listeners)
 
     def see_to(self, now: float, *, is_wanted: bool) -> None:
-        """Start it, if it is to be there and is not; end it, if it is not ``is_wanted``."""
-        if is_wanted:
+        """Start it, if it is to be there and is not; end it, if it is not ``is_wanted``, or was
+        made with other settings than those that count by now."""
+        if is_wanted and self._child is None:
             self._maybe_start(now)
-        elif self._child is not None and not self._is_told:
+        elif not is_wanted or _told(self._service.settings) != self._made_with:
+            self._tell_to_end()
+
+    def _tell_to_end(self) -> None:
+        if self._child is not None and not self._is_told:
             self._is_told = True
             self._child.send_signal(signal.SIGTERM)
 
+    def reopen(self) -> None:
+        """It is to open the error log anew."""
+        if self._child is not None:
+            self._child.send_signal(signal.SIGUSR1)
+
+    def kill(self) -> None:
+        """It does not go on."""
+        if self._child is not None:
+            self._child.send_signal(signal.SIGKILL)
+
     def _maybe_start(self, now: float) -> None:
         listener = self._service.admin
-        if listener is None or self._child is not None or now < self._not_before:
+        if listener is None or now < self._not_before:
             return
         self._not_before = now + _PAUSE
         parent = os.getpid()
         service = self._service
+        self._made_with = _told(service.settings)
 
         def run() -> int:
             from quaich.server import admin  # of no use where nobody asks for pages
@@ -58,7 +76,10 @@ class Pages:
             drop_privileges(service.settings.process)
             service.set_title("admin")
             facts = replace(admin.facts_of(service.settings), addresses=self._addresses)
-            admin.run(self._board, listener, service.settings, facts, parent=parent)
+            log = service.error_log
+            admin.run(
+                self._board, listener, service.settings, facts, parent=parent, reopen=log.reopen
+            )
             return 0
 
         try:
@@ -88,3 +109,10 @@ class Pages:
             if monotonic() > deadline:
                 self._child.send_signal(signal.SIGKILL)
             self._children.wait(0.01)
+        self._child = None
+
+
+def _told(settings: Settings) -> tuple[object, ...]:
+    """What it is told of the settings."""
+    process = settings.process
+    return settings.logs, process.user, process.group, process.name

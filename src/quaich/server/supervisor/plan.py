@@ -13,12 +13,20 @@ when that is ready, the old one is retired. If the new one fails, the old one st
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
-from math import inf
 from signal import SIGABRT, SIGKILL, SIGTERM
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
 from quaich.server.figures.board import Reason
+from quaich.server.supervisor.notes import (
+    Action,
+    Figures,
+    Limits,
+    Retire,
+    Signal,
+    Start,
+    State,
+    Worker,
+)
 
 QUICK_DEATH: Final = 2.0
 """Seconds: a worker that dies sooner than that, without having been asked to, has died quickly."""
@@ -42,93 +50,21 @@ needs, it would be replaced for ever, and without a pause."""
 SPARE_SHARE: Final = 4  # of so many workers, one more may be there while they are replaced
 
 
-class State(Enum):
-    """What a worker is doing."""
-
-    STARTING = "loads the application"
-    READY = "serves"
-    RETIRING = "finishes what it has"
-    ABORTING = "is being killed"
-
-
-@dataclass(slots=True)
-class Worker:
-    """What is known of one worker."""
-
-    index: int  # of its slot on the board
-    pid: int
-    generation: int
-    born: float
-    replaces: int | None = None  # the index of the worker whose place it is to take
-    state: State = State.STARTING
-    ready_since: float = inf
-    wish: Reason | None = None  # it is to be replaced, and why
-    restart: Reason | None = None  # it ends, and another one takes its place
-    why: str = ""  # it ends; words for the log
-    is_closed: bool = False  # it retires, and accepts no more
-    is_cancelled: bool = False  # it was told to end before it was ready
-    retiring_since: float = inf
-    kill_at: float = inf
-    ends_at: float = inf  # its lifetime
-    most_requests: float = inf
-    silence: float = 0.0  # seconds without a sign of life
-    beat: float = -1.0  # the last sign of life, by the worker's clock
-
-
-class Figures(NamedTuple):
-    """What the board says of a worker."""
-
-    beat: float
-    requests: int
-    memory: int
-
-
-class Start(NamedTuple):
-    """Start a worker, in the place of another one or in a free one."""
-
-    replaces: int | None
-    why: str
-
-
-class Retire(NamedTuple):
-    """Tell a worker to finish what it has."""
-
-    slot: int
-
-
-class Signal(NamedTuple):
-    """Send a worker a signal."""
-
-    slot: int
-    number: int
-
-
-Action: TypeAlias = Start | Retire | Signal
-
-
-@dataclass(slots=True)
-class Limits:
-    """When a worker is replaced or killed; seconds and bytes. Infinite is never."""
-
-    memory: float = inf
-    silence: float = inf
-    graceful: float = 30.0
-    quick: float = 2.0
-
-
 @dataclass(slots=True)
 class Crowd:
     """All workers, by the index of their slot."""
 
     target: int
     limits: Limits = field(default_factory=Limits)
-    generation: int = 1
+    generation: int = 1  # of the workers that are started now
     workers: dict[int, Worker] = field(default_factory=dict)
     is_stopping: bool = False
     is_quick: bool = False  # whoever stops, does not wait for long
     has_served: bool = False  # some worker has been ready
     quick_deaths: int = 0  # in a row
     is_reloading: bool = False
+    _newest: int = 1  # of all generations there were
+    _proven: int = 1  # the last one that has come to serve
     _start_at: float = 0.0  # not before, unless none serves
     _counted_at: float = 0.0  # the last of the quick deaths
     _wanted: int | None = None  # the target, once the reload has a worker that serves
@@ -152,6 +88,7 @@ class Crowd:
         worker.state = State.READY
         worker.ready_since = now
         self.has_served = True
+        self._proven = max(self._proven, worker.generation)
 
     def closed(self, index: int) -> None:
         """A worker that retires accepts no more."""
@@ -178,7 +115,8 @@ class Crowd:
         """Workers that were started before now are to be replaced, and so many are wanted. Those
         that do not serve yet are ended: what they load is out of date, and may be what the reload
         is to mend."""
-        self.generation += 1
+        self._newest += 1  # never one again that was given up: some of it may still be there
+        self.generation = self._newest
         self.is_reloading = True
         # While it may still turn out that there is nothing to replace them by, none is spared.
         self._wanted = target
@@ -191,15 +129,25 @@ class Crowd:
             self.set_target(self._wanted)
 
     def give_up_reload(self) -> int:
-        """The new application cannot be had: those that are there stay. How many."""
-        self.is_reloading = False
+        """The new application cannot be had: the generation that counts is the newest one that
+        serves. How many workers of it there are.
+
+        Mostly that is all of them. Where another reload was under way, it goes on: some would be of
+        one version for good, and some of another.
+        """
         self._wanted = None
-        stay = 0
-        for worker in self.workers.values():
-            if worker.state in (State.STARTING, State.READY):
-                stay += worker.state is State.READY and worker.generation != self.generation
-                worker.generation = self.generation
-        return stay
+        serving = [each.generation for each in self.workers.values() if each.state is State.READY]
+        self.generation = max(serving, default=self._proven)
+        self.is_reloading = self.older > 0
+        return serving.count(self.generation)
+
+    @property
+    def older(self) -> int:
+        """How many workers serve that are of another generation than the present one."""
+        return sum(
+            worker.state is State.READY and worker.generation != self.generation
+            for worker in self.workers.values()
+        )
 
     @property
     def has_renewed_one(self) -> bool:
@@ -294,8 +242,11 @@ class Crowd:
         return "lifetime" if now >= worker.ends_at else None
 
     def _is_calm(self, now: float) -> bool:
-        return bool(self.workers) and all(
-            now - worker.ready_since >= QUICK_DEATH for worker in self.workers.values()
+        """Whether one that was started since the last quick death has lived for longer; or it was
+        long ago. That others go on to live tells nothing of the next one."""
+        return now - self._counted_at > 2 * BACKOFF_MAX or any(
+            worker.born > self._counted_at and now - worker.ready_since >= QUICK_DEATH
+            for worker in self.workers.values()
         )
 
     def decide(self, now: float) -> Iterator[Action]:
@@ -356,6 +307,7 @@ class Crowd:
                 yield from self._retire(former, former.restart, now)
         if self.is_reloading and self._is_renewed():
             self.is_reloading = False
+            self._proven = self.generation
 
     def _is_renewed(self) -> bool:
         """Whether there are as many workers as there should be, all of the present generation, and

@@ -1,4 +1,4 @@
-"""Loading the application before the workers are made, and what a fork does to it.
+"""What a fork does to an application that was loaded before it.
 
 A fork copies memory, and one thread: others are gone in the child, with whatever they were doing.
 Connections are shared by all, and what two workers send over one is mixed up.
@@ -8,22 +8,15 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from quaich.exchange.log import SafeLogger
-from quaich.server.stopping import Stopping
-from quaich.types import WSGIApplication
 
 logger = SafeLogger("quaich.error")
 
 _DESCRIPTORS: Final = "/proc/self/fd"
 _NAMED_MAX: Final = 10
-
-
-def load(load: Callable[[], WSGIApplication], stopping: Stopping) -> WSGIApplication | None:
-    """The application; None if a signal came first."""
-    return stopping.load(load)
 
 
 def warn(listeners: Iterable[socket.socket]) -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from quaich.server.logs.files import ErrorLog
 from quaich.server.supervisor.cpus import available
+from quaich.server.supervisor.fixed import Opened
 from quaich.server.supervisor.upgrade import Inherited, Start
 from quaich.server.system.notify import Notifier
-from quaich.server.system.process import PidFile, set_title
+from quaich.server.system.pidfile import PidFile
+from quaich.server.system.process import set_title
 from quaich.settings import SettingError, Settings
 from quaich.types import WSGIApplication
 
@@ -33,6 +35,7 @@ class Service:
     start: Start
     pidfile: PidFile
     announce: Callable[[], None]  # called once, when the first worker serves
+    opened_for: Opened  # settings of the sockets
     certificates: "Certificates | None" = None  # loaded by this process, for all workers
     admin: socket | None = None  # the listener of the pages for an operator, if there are any
     reread: Callable[[], Settings] | None = None

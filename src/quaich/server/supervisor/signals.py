@@ -63,10 +63,6 @@ class Signals:
         self._reader.close()
         self._writer.close()
 
-    def was_ignored(self, number: int) -> bool:
-        """Whether the process was started so that it ignores this signal, as with nohup(1)."""
-        return self._handlers.get(number) is signal.SIG_IGN
-
     def fileno(self) -> int:
         """Readable when there is a signal."""
         return self._reader.fileno()

@@ -21,6 +21,7 @@ class Succession:
         self._service = service
         self._children = children
         self._successor: Child | None = None
+        self._is_main = service.inherited is None  # to the service manager
 
     @property
     def is_shared(self) -> bool:
@@ -46,7 +47,7 @@ class Succession:
 
         def run() -> int:
             try:
-                upgrade.become(service.start, service.listeners, service.admin)
+                upgrade.become(service.start, service.listeners, service.admin, service.opened_for)
             except OSError as error:
                 logger.error("SIGUSR2: the new program cannot be started: %s", error)
             return 1
@@ -76,6 +77,12 @@ class Succession:
         logger.error("the new program %s; this one goes on", how(status))
         self._service.notifier.main_pid(os.getpid())
 
+    def claim(self) -> None:
+        """Tell the service manager that this is the main process; once is enough."""
+        if not self._is_main:
+            self._is_main = True
+            self._service.notifier.main_pid(os.getpid())
+
     def maybe_inherit(self) -> None:
         """If the former program has ended, its pidfile is this one's."""
         service = self._service
@@ -84,7 +91,7 @@ class Succession:
             return
         service.inherited = None
         logger.info("the former program %d has ended", former.former)
-        service.notifier.main_pid(os.getpid())
+        self.claim()
         path = service.settings.process.pidfile
         if path is not None:
             try:

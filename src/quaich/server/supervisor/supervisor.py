@@ -2,8 +2,7 @@
 say and for their ends.
 
     Supervisor.run      until all workers have ended
-      _decide             what is due is done: workers are started, retired, killed (plan)
-        _start              a fork; the child lives in worker.live, and never comes back
+      _decide             what is due is done: workers are started, retired, killed (plan, workers)
       _on_signal          as gunicorn's (signals)
       _on_message         what a worker says (channel)
       _reap               children that have ended
@@ -13,36 +12,30 @@ It never imports the application, unless it is to be preloaded: what is imported
 loaded anew.
 """
 
+import contextlib
 import gc
-import os
-import random
-import signal
-from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from quaich.exchange.log import SafeLogger
 from quaich.server.figures.board import Board
 from quaich.server.logs.files import hand_over
 from quaich.server.starting import CannotStart
-from quaich.server.stopping import has_terminal
+from quaich.server.stopping import Stopping, Terminal, end_by, has_terminal
 from quaich.server.supervisor import channel as messages
 from quaich.server.supervisor import signals as known
-from quaich.server.supervisor import worker
-from quaich.server.supervisor.channel import Channel
 from quaich.server.supervisor.children import Child, Children, how
+from quaich.server.supervisor.notes import Figures, State, Worker
 from quaich.server.supervisor.pages import Pages
-from quaich.server.supervisor.plan import Crowd, Figures, Retire, Start, State, Worker
+from quaich.server.supervisor.plan import Crowd
 from quaich.server.supervisor.reloading import Reloading
 from quaich.server.supervisor.renewal import Renewal
 from quaich.server.supervisor.service import WORKERS_MAX, Service, worker_count
 from quaich.server.supervisor.signals import Signals, name_of
 from quaich.server.supervisor.succession import Succession
+from quaich.server.supervisor.workers import Workers
 from quaich.server.system import process
 from quaich.settings import SettingError
-
-if TYPE_CHECKING:
-    pass
 
 logger = SafeLogger("quaich.error")
 
@@ -50,8 +43,6 @@ _TWICE: Final = 0.5  # seconds in which a signal that comes again is the same on
 
 _TICK: Final = 1.0  # seconds between two looks, if nothing happens
 _TICK_BUSY: Final = 0.1  # the same while workers come and go
-
-_SLOW_START: Final = 60.0  # seconds after which it is said that a worker is not ready yet
 
 
 class Supervisor:
@@ -65,19 +56,21 @@ class Supervisor:
         self._renewal = Renewal(service, self._crowd)
         self._signals = Signals(known.OF_SUPERVISOR)
         self._children = Children(self._signals)
-        self._workers: dict[int, Child] = {}  # by the index of the slot
+        self._workers = Workers(service, self._crowd, self._board, self._children)
         self._pages = Pages(service, self._children, self._board)
         self._succession = Succession(service, self._children)
         self._failure: CannotStart | None = None  # of the first workers
-        self._had_terminal = has_terminal()
+        self._terminal = Terminal()
+        self._has_nohup = False
         self._stopped_by = (0, 0.0)  # the signal, and when it came
         self._next_watchdog = 0.0
         self._is_announced = False
 
     # --- The loop -------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Supervise until a signal ends it. CannotStart if no worker ever came to serve."""
+    def run(self, stopping: Stopping) -> None:
+        """Supervise until a signal ends it. ``stopping`` has noted those that have come so far.
+        CannotStart if no worker ever came to serve."""
         self._service.set_title("supervisor")
         if self._service.is_preloaded:
             gc.collect()
@@ -86,18 +79,34 @@ class Supervisor:
         gc.freeze()
         try:
             with self._signals:
-                self._children.watch_signals()
-                self._loop()
-                self._pages.end()
+                try:
+                    self._children.watch_signals()
+                    self._heed(stopping)
+                    self._loop()
+                except BaseException:
+                    # This one does not know any more what it does; but it leaves nobody behind.
+                    self._children.tell_workers(messages.QUICK)
+                    self._children.wait_for_workers(self._crowd.limits.quick)
+                    raise
+                finally:
+                    self._pages.end()
         finally:
             gc.unfreeze()
         if self._failure is not None:
             raise self._failure
 
+    def _heed(self, stopping: Stopping) -> None:
+        """Do what has been said before there was a loop."""
+        self._has_nohup = stopping.was_ignored(known.HUP)
+        if stopping.is_noted:
+            self._stop(known.INT if stopping.is_quick else known.TERM)
+        for number in stopping.others():
+            self._on_signal(number)
+
     def _loop(self) -> None:
         while True:
             self._decide()
-            if self._crowd.is_stopping and not self._workers:
+            if self._crowd.is_stopping and not self._workers.by_index:
                 break
             self._pages.see_to(monotonic(), is_wanted=self._has_say())
             for child in self._children.wait(self._patience()):
@@ -131,12 +140,7 @@ class Supervisor:
 
     def _decide(self) -> None:
         for action in self._crowd.decide(monotonic()):
-            if isinstance(action, Start):
-                self._start(action)
-            elif isinstance(action, Retire):
-                self._retire(action.slot)
-            else:
-                self._kill(action.slot, action.number)
+            self._workers.do(action)
         if self._reloading.has_ended():
             self._service.notifier.ready(self._status())
 
@@ -149,14 +153,8 @@ class Supervisor:
             slot = board.slot(index)
             figures[index] = Figures(slot.beat, slot.requests, slot.memory)
         crowd.look(figures, now)
-        for child in self._workers.values():
-            if (
-                not child.is_slow
-                and now - child.began > _SLOW_START
-                and crowd.workers[child.index].state is State.STARTING
-            ):
-                child.is_slow = True
-                logger.warning("worker %d is not ready after %g s", child.pid, _SLOW_START)
+        self._workers.warn_of_slow_ones(now)
+        self._terminal.look(now)
         notifier = self._service.notifier
         if notifier.watchdog_interval is not None and now >= self._next_watchdog:
             self._next_watchdog = now + notifier.watchdog_interval
@@ -164,100 +162,12 @@ class Supervisor:
         self._renewal.look(now)
         self._succession.maybe_inherit()
 
-    # --- Workers --------------------------------------------------------------------------------
-
-    def _start(self, action: Start) -> None:
-        try:
-            index = self._board.free()
-        except LookupError as error:
-            logger.error("no other worker: %s", error)
-            self._crowd.not_started(monotonic())
-            return
-        slot = self._board.begin(index, 0, self._crowd.generation)
-        service = self._service
-        try:
-            ours, theirs = Channel.pair()
-        except OSError as error:
-            self._not_started(index, f"the system has no sockets: {error.strerror}")
-            return
-
-        def run() -> int:
-            slot.pid = os.getpid()
-            service.set_title("worker")
-            return worker.live(
-                worker.Post(
-                    service.load,
-                    service.settings,
-                    service.listeners,
-                    service.error_log,
-                    slot,
-                    theirs,
-                    service.admin,
-                    service.certificates,
-                )
-            )
-
-        try:
-            child = self._children.fork(run, ours)
-        except OSError as error:
-            ours.close()
-            self._not_started(index, f"the system does not fork: {error.strerror}")
-            return
-        finally:
-            theirs.close()
-        now = monotonic()
-        slot.pid = child.pid
-        child.index, child.began = index, now
-        self._workers[index] = child
-        settings = service.settings.workers
-        jitter = random.randint(0, settings.max_requests_jitter)  # not for secrets
-        lifetime = settings.max_worker_lifetime * (1 - random.random() / 10)
-        self._crowd.started(
-            Worker(
-                index=index,
-                pid=child.pid,
-                generation=self._crowd.generation,
-                born=now,
-                replaces=action.replaces,
-                ends_at=now + lifetime if lifetime else inf,
-                most_requests=settings.max_requests + jitter if settings.max_requests else inf,
-            )
-        )
-        former = None if action.replaces is None else self._workers.get(action.replaces)
-        if former is None:
-            logger.info("worker %d started", child.pid)
-        else:
-            logger.info("worker %d started, to replace %d (%s)", child.pid, former.pid, action.why)
-
-    def _not_started(self, index: int, why: str) -> None:
-        logger.error("no other worker: %s", why)
-        self._board.retire(index)
-        self._crowd.not_started(monotonic())
-
-    def _retire(self, index: int) -> None:
-        child, known_worker = self._workers[index], self._crowd.workers[index]
-        logger.info("worker %d retires (%s)", child.pid, known_worker.why)
-        child.tell(messages.QUICK if self._crowd.is_quick else messages.RETIRE)
-
-    def _kill(self, index: int, number: int) -> None:
-        child, known_worker = self._workers[index], self._crowd.workers[index]
-        if number == signal.SIGABRT:
-            logger.error(
-                "worker %d has given no sign of life for %.0f s; it is to say where it is, and is "
-                "replaced",
-                child.pid,
-                known_worker.silence,
-            )
-        elif number == signal.SIGKILL:
-            logger.error("worker %d does not end in time and is killed", child.pid)
-        child.send_signal(number)
-
     # --- What workers say -----------------------------------------------------------------------
 
     def _hear(self, child: Child) -> None:
         for byte in self._children.hear(child):
             self._on_message(child, bytes((byte,)))
-        if child.has_hung_up and child.index in self._workers:
+        if child.has_hung_up and child.index in self._workers.by_index:
             self._crowd.cannot_start(child.index, monotonic())
 
     def _on_message(self, child: Child, message: bytes) -> None:
@@ -265,7 +175,8 @@ class Supervisor:
         if message == messages.READY:
             now = monotonic()
             crowd.ready(child.index, now)
-            self._announce()
+            if not crowd.is_stopping:  # else the sockets are closed
+                self._announce()
             logger.info("worker %d is ready, after %.1f s", child.pid, now - child.began)
         elif message == messages.CLOSED:
             crowd.closed(child.index)
@@ -282,8 +193,7 @@ class Supervisor:
         self._is_announced = True
         self._service.announce()
         notifier = self._service.notifier
-        if self._service.inherited is not None:
-            notifier.main_pid(os.getpid())
+        self._succession.claim()
         notifier.ready(self._status())
 
     def _status(self) -> str:
@@ -301,8 +211,7 @@ class Supervisor:
 
     def _on_workers_end(self, child: Child, status: int) -> None:
         self._hear(child)
-        self._children.forget(child)
-        del self._workers[child.index]
+        self._workers.forget(child)
         now = monotonic()
         crowd = self._crowd
         state = crowd.workers[child.index].state
@@ -317,15 +226,14 @@ class Supervisor:
             logger.info("worker %d has ended (%s)%s", child.pid, ended.why, words)
         if status:
             # It may have been told of a connection that it has not accepted.
-            self._tell_all(messages.LOOK)
-
-    def _tell_all(self, message: bytes) -> None:
-        for child in self._workers.values():
-            child.tell(message)
+            self._children.tell_workers(messages.LOOK)
 
     def _on_failed_start(self, ended: Worker, failure: CannotStart) -> None:
         crowd = self._crowd
         if crowd.is_stopping:
+            return
+        if crowd.has_served and ended.generation != crowd.generation:
+            logger.info("worker %d was of a reload that is over, and has not started", ended.pid)
             return
         if not crowd.has_served:
             if ended.generation == crowd.generation:
@@ -334,11 +242,8 @@ class Supervisor:
                 self._begin_to_stop(quick=True)
             return  # else there has been a reload since
         report = f"\n{failure.report.rstrip()}" if failure.report else ""
-        if (
-            crowd.is_reloading
-            and ended.generation == crowd.generation
-            and not crowd.has_renewed_one  # with one that serves, the next may succeed
-        ):
+        if crowd.is_reloading and not crowd.has_renewed_one:
+            # With one that serves, the next may succeed.
             self._reloading.give_up(failure)
             return
         logger.error(
@@ -358,8 +263,7 @@ class Supervisor:
         elif crowd.is_stopping:
             pass
         elif number == known.HUP:
-            was_ignored = self._signals.was_ignored(number)
-            if self._had_terminal and not has_terminal() and not was_ignored:
+            if self._terminal.was_closed() and not self._has_nohup:
                 self._stop(number)  # nobody reloads by closing a window
             else:
                 self._reloading.begin()
@@ -380,6 +284,7 @@ class Supervisor:
     def _set_target(self, target: int) -> None:
         self._crowd.set_target(min(target, WORKERS_MAX))
         logger.info("%s from now on", self._status())
+        self._service.notifier.status(self._status())
 
     def _stop(self, number: int) -> None:
         now = monotonic()
@@ -404,11 +309,13 @@ class Supervisor:
         self._crowd.stop(monotonic(), quick=quick)
 
     def _die(self, number: int) -> None:
-        """The second signal: at once, as if there were no handler."""
-        self._children.kill_all()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-        os._exit(128 + number)  # process 1 does not die by a signal of its own
+        """The second signal: at once, as if there were no handler; but nothing stays behind."""
+        self._children.kill_workers()
+        self._pages.kill()
+        with contextlib.suppress(Exception):
+            self.close()
+            self._service.pidfile.remove()
+        end_by(number)
 
     def _reopen_logs(self) -> None:
         settings = self._service.settings
@@ -418,7 +325,8 @@ class Supervisor:
             hand_over(settings.logs, owner.uid, owner.gid)
         except SettingError as error:
             logger.error("the logs cannot be given to their owner: %s", error)
-        self._tell_all(messages.REOPEN)
+        self._children.tell_workers(messages.REOPEN)
+        self._pages.reopen()
         logger.info("SIGUSR1: the logs are opened anew")
 
     def close(self) -> None:

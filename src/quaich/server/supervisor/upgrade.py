@@ -12,12 +12,14 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from quaich.exchange.log import SafeLogger
 from quaich.server.listeners.activation import NotListening, adopt
 from quaich.server.listeners.unix_sockets import Node, UnixListener
+from quaich.server.supervisor.fixed import Opened
+from quaich.server.system.directory import working_directory
 
 logger = SafeLogger("quaich.error")
 
@@ -30,7 +32,8 @@ _NOT_HANDED_ON: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_P
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How this process was started. To be asked for before anything is changed."""
+    """How this process was started. To be asked for before anything is changed. The directory has
+    the name that the shell has for it, which may be a link and lead elsewhere one day."""
 
     executable: str
     arguments: list[str]
@@ -39,11 +42,7 @@ class Start:
 
     @classmethod
     def of_this_process(cls) -> "Start":
-        try:
-            directory = os.getcwd()  # noqa: PTH109 - as text, for exec
-        except FileNotFoundError:
-            directory = "/"
-        return cls(sys.executable, list(sys.orig_argv), directory, dict(os.environ))
+        return cls(sys.executable, list(sys.orig_argv), working_directory(), dict(os.environ))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,7 @@ class Inherited:
     former: int  # its pid
     sockets: list[socket.socket]
     admin: socket.socket | None = None  # the one for an operator
+    opened_for: Opened = field(default_factory=dict)  # the former one's settings of them
 
     def former_is_alive(self) -> bool:
         """Whether the former process is still there."""
@@ -60,13 +60,16 @@ class Inherited:
 
 
 def become(
-    start: Start, sockets: list[socket.socket], admin: socket.socket | None = None
+    start: Start,
+    sockets: list[socket.socket],
+    admin: socket.socket | None,
+    opened_for: Opened,
 ) -> NoReturn:
     """Become that program, in a child of the process that has the sockets. OSError."""
     for each in [*sockets, *([] if admin is None else [admin])]:
         each.set_inheritable(True)
     environ = {name: value for name, value in start.environ.items() if name not in _NOT_HANDED_ON}
-    environ[VARIABLE] = encode(os.getppid(), sockets, admin)
+    environ[VARIABLE] = encode(os.getppid(), sockets, admin, opened_for)
     if "WATCHDOG_PID" in environ:
         environ["WATCHDOG_PID"] = str(os.getpid())
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -74,10 +77,13 @@ def become(
     os.execve(start.executable, [start.executable, *start.arguments[1:]], environ)
 
 
-def encode(former: int, sockets: list[socket.socket], admin: socket.socket | None = None) -> str:
-    """The variable's value: JSON of the pid and of the sockets, the last of which is the operator's
-    or null."""
-    return json.dumps([former, [*map(_entry, sockets), None if admin is None else _entry(admin)]])
+def encode(
+    former: int, sockets: list[socket.socket], admin: socket.socket | None, opened_for: Opened
+) -> str:
+    """The variable's value: JSON of the pid, of the sockets, the last of which is the operator's or
+    null, and of what they were opened for."""
+    entries = [*map(_entry, sockets), None if admin is None else _entry(admin)]
+    return json.dumps([former, entries, opened_for])
 
 
 def _entry(listener: socket.socket) -> list[Any]:
@@ -93,9 +99,11 @@ def take(environ: MutableMapping[str, str]) -> Inherited | None:
     if not value:
         return None
     try:
-        former, entries = json.loads(value)
+        former, entries, *more = json.loads(value)
+        opened_for = dict(more[0]) if more else {}  # a former version says no more
         *sockets, admin = [None if entry is None else _adopted(*entry) for entry in entries]
-        return Inherited(int(former), [each for each in sockets if each is not None], admin)
+        given = [each for each in sockets if each is not None]
+        return Inherited(int(former), given, admin, opened_for)
     except (ValueError, TypeError) as error:  # NotListening is one
         # Left from another process, which was no server.
         logger.warning("%s=%s is not used: %s", VARIABLE, value[:80], error)

@@ -3,8 +3,8 @@
     live            all of it
       _begin          the logs, the owner, the application, the server
         _ask            --ready-path
-      _serve          until it is told to retire; meanwhile signs of life
-      _retire         nothing new is accepted, what there is is finished
+      serve           until it is told to retire; meanwhile signs of life
+      retire          nothing new is accepted, what there is is finished
     leave           the end of the process, without going back to where it was forked
 
 The supervisor knows it by its channel and by its slot on the board. If the channel ends, the
@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -52,7 +52,11 @@ _SPARE_TIME: Final = 5.0
 """Seconds, besides those for requests, in which a worker without a supervisor has to end: nobody
 kills it if a thread of the application keeps it."""
 
+_PARENT_LOOK: Final = 1.0  # seconds between two looks for the supervisor while it is not ready yet
+
 _ASK_TIMEOUT: Final = 60.0  # seconds that the application has for ready_path
+
+_HOST: Final = "localhost"  # of that question
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +69,43 @@ class Post:
     error_log: ErrorLog
     slot: Slot
     channel: Channel
+    supervisor: int  # its pid
     admin: socket.socket | None = None  # not its own
     certificates: "Certificates | None" = None
 
 
 def live(post: Post) -> int:
     """Serve until told otherwise; the exit code of the process."""
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # there is no such stderr
+    try:
+        return _live(post)
+    except CannotStart as failure:
+        return _fail(post, failure)
+    except Exception as error:
+        line = f"the worker failed: {type(error).__name__}: {error}"
+        # There may be no standard error to which Python could say it.
+        if post.slot.state == "starting":
+            return _fail(post, CannotStart(line, traceback.format_exc(), exit_code=1))
+        logger.error("%s", line, exc_info=error)
+        return 1
+
+
+def _fail(post: Post, failure: CannotStart) -> int:
+    """Let the supervisor know; the exit code."""
+    post.channel.send_failure(failure)
+    # The supervisor is to know that this was all, though a thread of the application may keep the
+    # process for a while.
+    post.channel.close()
+    return failure.exit_code
+
+
+def _live(post: Post) -> int:
+    # RuntimeError, AttributeError, …: there is no such stderr.
+    with contextlib.suppress(RuntimeError, AttributeError, ValueError, OSError):
         faulthandler.enable()  # also for SIGABRT, by which a worker that hangs is ended
     if post.admin is not None:
         post.admin.close()
-    try:
+    with _supervised(post.supervisor):
         server, access_log = _begin(post)
-    except CannotStart as failure:
-        post.channel.send_failure(failure)
-        # The supervisor is to know that this was all, though a thread of the application may keep
-        # the process for a while.
-        post.channel.close()
-        return failure.exit_code
     with Signals(OF_WORKER) as signals:
         worker = _Worker(post, server, access_log, signals)
         if post.certificates is not None:
@@ -121,6 +144,25 @@ def leave(run: Callable[[], int]) -> None:
 
 
 # --- The beginning --------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _supervised(supervisor: int) -> Iterator[None]:
+    """A block during which the process ends at once if its supervisor does. An import may last for
+    ever, with the sockets; and the main thread, which would hear of the end, is in it."""
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(_PARENT_LOOK):
+            if os.getppid() != supervisor:
+                logger.warning("the supervisor is no more; this worker, not ready yet, ends too")
+                os._exit(1)
+
+    threading.Thread(target=look, name="quaich-supervised", daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
 
 
 def _begin(post: Post) -> tuple[Server, AccessLog | None]:
@@ -176,13 +218,14 @@ def _ask(application: WSGIApplication, settings: Settings, path: str) -> None:
         with Server(application, settings=private, is_shared=True) as server:
             connection = HTTPConnection("127.0.0.1", server.port, timeout=_ASK_TIMEOUT)
             with contextlib.closing(connection):
-                connection.request("GET", path, headers={"Host": "localhost"})
+                connection.request("GET", path, headers={"Host": _HOST})
                 status = connection.getresponse().status
     except (OSError, HTTPException) as error:
         reason = str(error) or type(error).__name__
         raise CannotStart(f"ready_path: GET {path} has no answer: {reason}") from error
     if status >= 400:
-        raise CannotStart(f"ready_path: the application answers GET {path} with {status}")
+        hint = f"; it was asked with Host: {_HOST}, which it may have to allow" * (status == 400)
+        raise CannotStart(f"ready_path: the application answers GET {path} with {status}{hint}")
 
 
 # --- What it does meanwhile --------------------------------------------------------------------

@@ -1,7 +1,6 @@
-"""What the process is to the system: its environment, its owner, its pidfile, its title.
+"""What the process is to the system: its environment, its owner, its title.
 
     prepare             before anything is opened: variables, umask, directory, imports
-    PidFile             around all that serves
     drop_privileges     in a worker, when the sockets are open
     set_title           for lists of processes
 
@@ -9,16 +8,14 @@ All of it is done by the main thread. What cannot be done is a
 :class:`~quaich.settings.SettingError` that has the name of the setting.
 """
 
-import contextlib
 import functools
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
-from quaich.server.system.directory_lock import directory_locked
+from quaich.server.system.directory import Node, node_of, working_directory
 from quaich.server.system.env_file import parse_env_file
 from quaich.settings import Process, SettingError
 
@@ -36,30 +33,34 @@ except ModuleNotFoundError:  # the extra `title` is not installed
 # The numbers of users and groups; the last one means "leave it" to the system.
 _ID_MAX: Final = 2**32 - 2
 
-# Seconds by which the clock may have been set since the machine was started.
-_CLOCK_SLACK: Final = 60.0
 
-# What variables were before prepare() has set them; None: there was none.
-_before: dict[str, str | None] = {}
+class _Before:
+    """What prepare() has changed, and how it was before."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, str | None] = {}  # None: there was none
+        self.umask: int | None = None  # None: it was not set
+        self.path: list[str] = []  # sys.path
+        self.path_set: list[str] | None = None  # what was made of it
+        self.entered: Node | None = None  # the directory that was the current one in the end
+
+
+_before = _Before()
 
 
 def prepare(process: Process) -> None:
     """Set what an application finds when it is loaded: variables, umask, current directory,
     ``sys.path``. What can be wrong with the owner and the title shows here too.
 
-    It may be done again, with other settings: variables that the first ones have set are put back,
+    It may be done again, with other settings: what the first ones have changed is put back before,
     and relative names go from the directory in which it was done first.
     """
     start = _start()
     _put_back()
     _set(_variables(process, start, os.environ))
     if process.umask is not None:
-        os.umask(process.umask)
-    if process.chdir is not None:
-        try:
-            os.chdir(start / process.chdir)
-        except OSError as error:
-            _refuse("chdir", f"{process.chdir!r}: {error.strerror}")
+        _before.umask = os.umask(process.umask)
+    _enter(start, process.chdir)
     _put_on_path(process.pythonpath)
     owner(process)
     if process.name is not None and setproctitle is None:
@@ -73,10 +74,30 @@ def _refuse(name: str, reason: str) -> NoReturn:
 @functools.cache
 def _start() -> Path:
     """The directory that the process was started in."""
+    return Path(working_directory())
+
+
+def _enter(start: Path, chdir: str | None) -> None:
+    """Make a directory the current one; for None the one of the start, where that is not so."""
     try:
-        return Path.cwd()
+        # The first time there is nothing to be done for None. Later the name may lead elsewhere, if
+        # it is a symbolic link. An application that is here already may have gone where it wants.
+        if chdir is not None or _before.entered == node_of("."):
+            os.chdir(start / (chdir or ""))
+    except OSError as error:
+        if chdir is not None or not _is_deleted():
+            _refuse("chdir", f"{chdir or str(start)!r}: {error.strerror}")
+    finally:
+        _before.entered = node_of(".")
+
+
+def _is_deleted() -> bool:
+    """Whether the current directory is no more; then there is none to go back to."""
+    try:
+        os.getcwd()  # noqa: PTH109 - asked for its error alone
     except FileNotFoundError:
-        return Path("/")  # it has been deleted
+        return True
+    return False
 
 
 def _put_on_path(places: tuple[str, ...]) -> None:
@@ -86,7 +107,22 @@ def _put_on_path(places: tuple[str, ...]) -> None:
         if not path.is_dir():
             _refuse("pythonpath", f"there is no directory {place!r}")
         absolute.append(str(path))
-    sys.path[:] = [*absolute, *(each for each in sys.path if each not in absolute)]
+    if absolute:
+        _before.path = [*sys.path]
+        sys.path[:] = [*absolute, *(each for each in sys.path if each not in absolute)]
+        _before.path_set = [*sys.path]
+
+
+def _take_off_path() -> None:
+    if _before.path_set is None:
+        return
+    if sys.path == _before.path_set:
+        sys.path[:] = _before.path
+    else:
+        # An application that is here already has added something.
+        ours = {*_before.path_set} - {*_before.path}
+        sys.path[:] = [each for each in sys.path if each not in ours]
+    _before.path_set = None
 
 
 # --- Variables ---------------------------------------------------------------------------
@@ -113,17 +149,22 @@ def _variables(process: Process, start: Path, environ: Mapping[str, str]) -> dic
 
 def _set(variables: Mapping[str, str]) -> None:
     for name, value in variables.items():
-        _before[name] = os.environ.get(name)
+        _before.variables[name] = os.environ.get(name)
         os.environ[name] = value
 
 
 def _put_back() -> None:
-    for name, value in _before.items():
+    """Variables, the umask and ``sys.path``, as they were before they were set."""
+    for name, value in _before.variables.items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    _before.clear()
+    _before.variables.clear()
+    if _before.umask is not None:
+        os.umask(_before.umask)
+        _before.umask = None
+    _take_off_path()
 
 
 # --- The owner ---------------------------------------------------------------------------
@@ -230,145 +271,6 @@ def _is_owned(uid: int | None, gid: int) -> bool:
             return True
         return False
     return True
-
-
-# --- The pidfile -------------------------------------------------------------------------
-
-
-class PidFile:
-    """A context in which a file has the number of this process; nothing for None.
-
-    A file with the number of another process that is alive is a SettingError; any other is
-    replaced. It is removed at the end by the process that made it, if it is still as it was made;
-    where the process has become another user who may not do so, it is emptied.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self.path = None if path is None else Path(path).absolute()
-        self._pid = 0  # of the process that made the file
-        self._file: BinaryIO | None = None  # open meanwhile: for a user who may not open it
-
-    def __enter__(self) -> "PidFile":
-        if self.path is not None:
-            # Of several that start at once, one writes its number, and the others find it.
-            with directory_locked(str(self.path.parent)):
-                _refuse_live(self.path)
-                self._pid = os.getpid()
-                self._file = _write(self.path, self._pid)
-            _open.add(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        _open.discard(self)
-        if self.path is None or self._file is None:
-            return
-        with self._file:
-            if os.getpid() == self._pid == _pid_in(self.path):
-                with contextlib.suppress(FileNotFoundError):
-                    try:
-                        self.path.unlink()
-                    except PermissionError:
-                        self._file.truncate(0)
-
-    def leave(self) -> None:
-        """In a child: it is not to write there what others would send signals to."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def rename(self, path: str) -> None:
-        """Give the file another name: so another process may take the first one over."""
-        if self.path is not None:
-            new = Path(path).absolute()
-            self.path.replace(new)
-            self.path = new
-
-
-# Entered and not left.
-_open: set[PidFile] = set()
-
-
-def _leave_all() -> None:
-    for each in [*_open]:
-        each.leave()
-    _open.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_all)
-
-
-def _write(path: Path, pid: int) -> BinaryIO:
-    """The file, open, when it is there under its name."""
-    beside = path.with_name(f"{path.name}.{pid}")
-    try:
-        # In a directory like /tmp, anybody may have put a link there that leads to another file.
-        # So a new one is made; one of ours may be left from a container before.
-        beside.unlink(missing_ok=True)
-        file = beside.open("xb", buffering=0)
-        try:
-            file.write(b"%d\n" % pid)
-            if hasattr(os, "fchmod"):
-                os.fchmod(file.fileno(), 0o644)  # for tools of other users, and ourselves as one
-            beside.replace(path)  # so nobody reads half of it
-        except OSError:
-            file.close()
-            beside.unlink()
-            raise
-    except OSError as error:
-        _refuse("pidfile", f"cannot write {str(path)!r}: {error.strerror}")
-    return file
-
-
-def _pid_in(path: Path) -> int | None:
-    """The number in a file; None if there is no file, or none in it."""
-    try:
-        text = path.read_bytes().strip()  # bytes: no codec has to be imported at the end
-        return int(text) if text.isdigit() else None
-    except (OSError, ValueError):
-        return None
-
-
-def _refuse_live(path: Path) -> None:
-    if sys.platform == "win32":
-        return  # to ask there is to send Ctrl-C
-    pid = _pid_in(path)
-    # Our own number: the processes of a container have the same ones each time.
-    if pid is None or pid in (0, os.getpid()):
-        return
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return
-    except PermissionError:
-        pass  # somebody else's, but alive
-    if not _is_older(path, pid):
-        _refuse(
-            "pidfile",
-            f"{str(path)!r} has the number of process {pid}, which is alive; end that process, or "
-            "remove the file if it is another program",
-        )
-
-
-def _is_older(path: Path, pid: int) -> bool:
-    """Whether a file was written before the process began: after a restart of the machine, or of a
-    container, another program may have the number. Where the system does not tell, it is not."""
-    try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-        booted = next(
-            int(line.split()[1])
-            for line in Path("/proc/stat").read_text().splitlines()
-            if line.startswith("btime ")
-        )
-        began = booted + ticks / os.sysconf("SC_CLK_TCK")
-        return path.stat().st_mtime < began - _CLOCK_SLACK
-    except (OSError, ValueError, IndexError, StopIteration):
-        return False
 
 
 # --- The title ---------------------------------------------------------------------------
