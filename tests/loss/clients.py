@@ -134,4 +134,6 @@ def is_refused(address: Address) -> bool:
         socket.create_connection(address, timeout=10).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it waited to be accepted while the door was closed
     return False
