@@ -74,6 +74,11 @@ def test_a_command_is_seen_at_work_until_it_ends(command: Any, project: Path, wo
         wait_until(lambda: operator.ask("/readyz") == (200, "ready\n"), "it is ready")
         ask_often(address, 20)
         sent = 20
+        # One that is not ready yet would be ended by the reload, and not be replaced.
+        wait_until(
+            lambda: all(each["state"] == "ready" for each in operator.status["workers"]),
+            "all to be ready",
+        )
         former = {worker["pid"] for worker in operator.status["workers"]}
         if workers == "0":
             assert former == {process.pid}
@@ -85,7 +90,10 @@ def test_a_command_is_seen_at_work_until_it_ends(command: Any, project: Path, wo
                 "both have been replaced",
             )
             assert operator.ask("/readyz")[0] == 200
-            assert operator.status["restarts"]["by_reason"]["reload"] == 2
+            wait_until(
+                lambda: operator.status["restarts"]["by_reason"]["reload"] == 2,
+                "both to be counted",
+            )
             assert {each["pid"] for each in operator.status["restarts"]["last"]} == former
             ask_often(address, 5)
             sent += 5

@@ -13,6 +13,7 @@ import pytest
 
 from deploy.conftest import Program
 from deploy.programs import DEPLOY, connects, free_port, replaced, running
+from server.wire import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -74,6 +75,7 @@ def test_sockets_that_systemd_has_opened(program: Program, tmp_path: Path, worke
             connection.request("GET", "/")
             assert connection.getresponse().status == 200
             connection.close()
-        assert f"Listening on http://127.0.0.1:{port}" in server.log
+        # A worker answers as soon as it can, and the supervisor hears of it.
+        wait_until(lambda: f"Listening on http://127.0.0.1:{port}" in server.log, "it is said")
         os.kill(server.process.pid, signal.SIGTERM)
         assert server.process.wait(20) == 0
