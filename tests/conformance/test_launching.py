@@ -152,7 +152,8 @@ def test_a_server_that_goes_into_the_background_is_ended_and_refused(
     )
     with pytest.raises(CannotStart, match="stay in the foreground"):
         launched(serving(text)).__enter__()
-    assert not is_alive(int(note.read_text()))
+    # It was killed, and is nobody's child who would wait for it.
+    wait_until(lambda: not is_alive(int(note.read_text())), "it has ended")
 
 
 @pytest.mark.live
